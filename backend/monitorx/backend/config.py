@@ -1,0 +1,153 @@
+"""
+What an operator sets: flags of `monitorx serve`, and the same as MONITORX_* in the environment.
+
+A flag wins over the environment, the environment over the default. Every setting is listed in `.env.example` and in
+docs/reference/settings.md; a test compares the three.
+"""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+from monitorx.backend.errors import ConfigError
+
+MIB = 1 << 20
+PREFIX = "MONITORX_"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """
+        HOST:PORT, [IPv6]:PORT or :PORT (localhost).
+
+        Raises:
+            ValueError: It is none of these.
+        """
+        host, colon, port = text.rpartition(":")
+        if not colon or not port.isdecimal() or int(port) > 65535:
+            raise ValueError("HOST:PORT is expected, for example 127.0.0.1:4318")
+        return cls(host.strip("[]") or "127.0.0.1", int(port))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _setting(default: Any, parse: Any, words: str, flag: str | None = None) -> Any:  # Any: dataclasses.field is untyped
+    return field(default=default, metadata={"parse": parse, "help": words, "flag": flag})
+
+
+def _choice(*allowed: str) -> Any:  # Any: a parser for _setting
+    def parse(text: str) -> str:
+        if text.lower() not in allowed:
+            raise ValueError(f"one of {', '.join(allowed)} is expected")
+        return text.lower()
+
+    return parse
+
+
+def _positive(kind: type[int] | type[float]) -> Any:  # Any: a parser for _setting
+    def parse(text: str) -> int | float:
+        value = kind(text)
+        if not 0 < value < float("inf"):
+            raise ValueError("a number above 0 is expected")
+        return value
+
+    return parse
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a server runs. Everything has a default that is safe on a laptop."""
+
+    data_dir: Path = _setting(Path("monitorx-data"), Path, "folder for journal, stores and state", "--data-dir")
+    otlp_http: Address = _setting(
+        Address("127.0.0.1", 4318), Address.parse, "where OTLP/HTTP is received, HOST:PORT", "--otlp-http"
+    )
+    otlp_grpc: Address = _setting(
+        Address("127.0.0.1", 4317), Address.parse, "where OTLP/gRPC is received, HOST:PORT", "--otlp-grpc"
+    )
+    api: Address = _setting(
+        Address("127.0.0.1", 8000), Address.parse, "where the REST API is served, HOST:PORT", "--api"
+    )
+    config: Path | None = _setting(None, Path, "YAML file with rules, routes and receivers", "--config")
+    store: str = _setting("duckdb", str, "where results are kept: duckdb, or the name of an installed store", "--store")
+    log_level: str = _setting(
+        "info", _choice("debug", "info", "warning", "error"), "debug, info, warning or error", "--log-level"
+    )
+    log_format: str = _setting(
+        "auto", _choice("auto", "json", "console"), "json, console, or auto: console on a terminal", "--log-format"
+    )
+    max_body_bytes: int = _setting(64 * MIB, _positive(int), "largest request after decompression, bytes")
+    max_inflight_bytes: int = _setting(
+        256 * MIB, _positive(int), "requests held in memory before senders are told to wait, bytes"
+    )
+    decode_threads: int = _setting(2, _positive(int), "threads that decode requests")
+    retention_hours: float = _setting(
+        24.0 * 15, _positive(float), "how long rows, panes and the journal are kept, hours"
+    )
+    cors_origins: tuple[str, ...] = _setting(
+        (), _words, "browser origins that may send OTLP, comma-separated; none by default"
+    )
+    external_url: str = _setting("", str, "the address of this server in alerts; the API's own by default")
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str], flags: Mapping[str, str | None]) -> Self:
+        """
+        Settings from flags and the environment.
+
+        Args:
+            environ: The process environment.
+            flags: Field name to text; None where a flag was not given.
+
+        Raises:
+            ConfigError: A value cannot be read, or a MONITORX_* name is none of ours.
+        """
+        _refuse_unknown(environ)
+        values = {}
+        for each in fields(cls):
+            variable = PREFIX + each.name.upper()
+            flag = flags.get(each.name)
+            text = flag if flag is not None else environ.get(variable)
+            if text is None or (text == "" and each.default is not MISSING and flag is None):
+                continue
+            try:
+                values[each.name] = each.metadata["parse"](text)
+            except ValueError as error:
+                name = each.metadata["flag"] if flag is not None else variable
+                raise ConfigError(f"{name}: {text!r} cannot be used: {_reason(error)}") from None
+        return cls(**values)
+
+
+# Read elsewhere: in instrumented applications, or by the tests.
+OTHER_VARIABLES = frozenset(
+    {
+        "MONITORX_EXPORT_INTERVAL",
+        "MONITORX_REQUIRE",
+        "MONITORX_OTELCOL",
+        "MONITORX_CONFORMANCE",
+    }
+)
+
+
+def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    known = {PREFIX + each.name.upper() for each in fields(Settings)} | OTHER_VARIABLES
+    unknown = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+    if unknown:
+        raise ConfigError(f"{unknown[0]} is not a setting; there are {', '.join(sorted(known - OTHER_VARIABLES))}")
+
+
+def _reason(error: ValueError) -> str:
+    words = str(error)
+    return "a number is expected" if "could not convert" in words or "invalid literal" in words else words

@@ -1,0 +1,175 @@
+"""The store's port: batches and panes are written together with the position they come from; questions are answered."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from monitorx.backend.batch import ColumnBatch
+from monitorx.backend.window.pane import PanePartial
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """
+    What a store promises.
+
+    Attributes:
+        transactional: Position, rows and panes become visible together or not at all. Without it writes are idempotent
+            and the position is saved after them.
+        rows: It keeps single inferences and data points, not only panes.
+    """
+
+    transactional: bool
+    rows: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows and the journal position of the record they came in."""
+
+    position: int
+    columns: ColumnBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """
+    All that changed up to one position, written as a unit.
+
+    Attributes:
+        position: The last journal position contained.
+        batches: Rows, duplicates already taken out.
+        open_panes: Every pane still open that changed since the last commit, whole: replaces what is stored for it.
+        closed_panes: Panes that closed, whole, and additions that came late: added to what is stored. A pane that
+            closes leaves the open ones.
+        cursors: Cumulative series' last values, opaque to the store: series key to value; replaces what is stored.
+    """
+
+    position: int
+    batches: Sequence[Batch]
+    open_panes: Sequence[PanePartial]
+    closed_panes: Sequence[PanePartial]
+    cursors: Mapping[int, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a start reads back: the state of the windows at `position`."""
+
+    position: int
+    open_panes: Sequence[PanePartial]
+    closed_panes: Sequence[PanePartial]  # those that rules may still look at
+    cursors: Mapping[int, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """
+    What a question is about: [start_ns, end_ns), and columns that must equal a value (model, version, service, ...).
+    """
+
+    tenant: str
+    start_ns: int
+    end_ns: int
+    equals: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """One model version that was seen, over the selected time."""
+
+    model: str
+    version: str
+    kind: str
+    services: Sequence[str]
+    operations: Sequence[str]
+    requests: float
+    errors: float
+    first_seen_ns: int
+    last_seen_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceRow:
+    """One call, as stored; `position` finds its full attributes in the journal. `labels` are the other columns."""
+
+    time_ns: int
+    duration_s: float
+    trace_id: str  # hex
+    span_id: str  # hex
+    error_type: str | None
+    position: int
+    labels: Mapping[str, str | float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateRow:
+    """Totals of one group in one step: [start_ns, start_ns + step_ns). Quantiles in seconds, None without calls."""
+
+    start_ns: int
+    group: Mapping[str, str]
+    requests: float
+    errors: float
+    p50_s: float | None
+    p95_s: float | None
+    p99_s: float | None
+    mean_s: float | None
+    max_s: float | None
+    input_tokens: float
+    output_tokens: float
+    cost_usd: float
+    samples: float
+
+
+@dataclass(frozen=True, slots=True)
+class PointRow:
+    """One data point of a metric: `value` of gauges and sums, the summary fields of histograms."""
+
+    time_ns: int
+    name: str
+    unit: str
+    type: str
+    service: str
+    instance: str
+    attributes: Mapping[str, object]
+    value: float | None
+    count: float | None
+    sum: float | None
+    min: float | None
+    max: float | None
+
+
+class Store(Protocol):
+    """
+    Where results go. Any method may raise `StorageError`; `write` is called from one thread, questions from others.
+
+    A commit at or below the stored position changes nothing (a replay is harmless).
+    """
+
+    capabilities: Capabilities
+
+    def write(self, commit: Commit) -> None: ...
+
+    def restore(self, since_ns: int) -> Restored:
+        """The stored position and the panes that start at or after *since_ns*."""
+        ...
+
+    def models(self, selection: Selection) -> list[ModelRow]: ...
+
+    def inferences(self, selection: Selection, *, limit: int, before_ns: int | None) -> list[InferenceRow]:
+        """Newest first, at most *limit*, older than *before_ns* where given (the next page)."""
+        ...
+
+    def aggregates(self, selection: Selection, *, step_ns: int, by: Sequence[str]) -> list[AggregateRow]:
+        """Oldest first; groups in the order of their values. step_ns is a multiple of a pane, or 0 for one step."""
+        ...
+
+    def points(self, selection: Selection, *, limit: int) -> list[PointRow]:
+        """Data points of metrics, newest first; `equals` may name `name`, `service`, `model`."""
+        ...
+
+    def trim(self, before_ns: int) -> int:
+        """Delete what is older than *before_ns*; rows deleted."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,14 @@
+"""Metric names, each with its instrument and unit in the table of docs/reference/semantic-conventions.md."""
+
+from typing import Final
+
+INFERENCE_DURATION: Final = "ml.inference.duration"  # histogram, s
+INFERENCE_BATCH_SIZE: Final = "ml.inference.batch.size"  # histogram, {sample}
+INFERENCE_SAMPLES: Final = "ml.inference.samples"  # counter, {sample}
+
+FEATURE_DISTRIBUTION: Final = "ml.feature.distribution"  # exponential histogram, 1, delta
+
+GEN_AI_OPERATION_DURATION: Final = "gen_ai.client.operation.duration"  # histogram, s
+GEN_AI_TOKEN_USAGE: Final = "gen_ai.client.token.usage"  # noqa: S105 - the name of a metric; histogram, {token}
+
+UP: Final = "monitorx.up"  # gauge, 1: the heartbeat of an attached process
