@@ -5,6 +5,7 @@ A flag wins over the environment, the environment over the default. Every settin
 docs/reference/settings.md; a test compares the three.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -141,9 +142,17 @@ OTHER_VARIABLES = frozenset(
 )
 
 
+# Kubernetes gives every container such names for a service called `monitorx`.
+_KUBERNETES = re.compile(r"MONITORX_(.+_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_.+)?)")
+
+
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
     known = {PREFIX + each.name.upper() for each in fields(Settings)} | OTHER_VARIABLES
-    unknown = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+    unknown = sorted(
+        name
+        for name in environ
+        if name.startswith(PREFIX) and name not in known and not _KUBERNETES.fullmatch(name)
+    )
     if unknown:
         raise ConfigError(f"{unknown[0]} is not a setting; there are {', '.join(sorted(known - OTHER_VARIABLES))}")
 

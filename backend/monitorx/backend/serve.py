@@ -1,0 +1,95 @@
+"""`monitorx serve`: settings, logs, one process per data folder, signals. Every refusal is one line and exit code 1."""
+
+import argparse
+import asyncio
+import errno
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+
+from monitorx.backend.config import PREFIX, Settings
+from monitorx.backend.errors import MonitorXError
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve until SIGTERM or SIGINT; 0 after a clean stop, 1 where it cannot start."""
+    flags = vars(_parser().parse_args(argv))
+    try:
+        settings = Settings.load(os.environ, flags)
+        with _data_dir(settings.data_dir):
+            return _serve(settings)
+    except (MonitorXError, ValueError) as error:
+        print(f"monitorx serve: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"monitorx serve: {_in_words(error)}", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "monitorx serve",
+        description="Receive OTLP, judge it by rules, store it and alert. Each option is also a setting, "
+        f"{PREFIX}<NAME> in the environment; docs/reference/settings.md lists them all.",
+    )
+    for each in fields(Settings):
+        flag = each.metadata["flag"] or "--" + each.name.replace("_", "-")
+        default = "" if each.default in (None, "", ()) else f" (default: {each.default})"
+        parser.add_argument(flag, dest=each.name, metavar="VALUE", help=each.metadata["help"] + default)
+    return parser
+
+
+def _serve(settings: Settings) -> int:
+    from monitorx.backend.app import App
+    from monitorx.backend.logs import configure
+
+    configure(settings.log_level, settings.log_format)
+
+    async def run() -> None:
+        async with App(settings) as app:
+            stop = asyncio.Event()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            app.announce()
+            await stop.wait()
+
+    try:
+        import uvloop
+    except ModuleNotFoundError:  # there is none for this platform; asyncio's own loop is slower and does the same
+        asyncio.run(run())
+    else:
+        uvloop.run(run())
+    return 0
+
+
+@contextmanager
+def _data_dir(folder: Path) -> Iterator[None]:
+    """The folder, made where it is missing, and ours alone while we run."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise MonitorXError(f"--data-dir: {folder} cannot be written: {error.strerror}") from None
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.read(lock, 32).decode(errors="replace").strip() or "unknown"
+            raise MonitorXError(
+                f"--data-dir: {folder} is in use by another process (pid {owner}); stop it or choose another folder"
+            ) from None
+        os.ftruncate(lock, 0)
+        os.write(lock, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(lock)
+
+
+def _in_words(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return "the disk is full"
+    return str(error)

@@ -1,0 +1,87 @@
+"""Settings: read from flags and the environment, refused in words, and listed where an operator looks for them."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from monitorx.backend.config import OTHER_VARIABLES, PREFIX, Address, Settings
+from monitorx.backend.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+NAMES = {PREFIX + each.name.upper() for each in fields(Settings)}
+OF_TESTS = {"MONITORX_REQUIRE", "MONITORX_OTELCOL", "MONITORX_CONFORMANCE"}
+
+
+def example() -> dict[str, str]:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def test_env_example_lists_every_setting() -> None:
+    assert example().keys() == NAMES | (OTHER_VARIABLES - OF_TESTS)
+
+
+def test_env_example_shows_the_defaults() -> None:
+    shown = {name: text for name, text in example().items() if name in NAMES}
+
+    assert Settings.load(shown, {}) == Settings()
+
+
+def test_the_reference_lists_every_setting() -> None:
+    listed = set(re.findall(r"^\| `(MONITORX_\w+)`", (ROOT / "docs/reference/settings.md").read_text(), re.M))
+
+    assert listed == NAMES | OTHER_VARIABLES
+
+
+def test_every_variable_in_the_code_is_a_known_one() -> None:
+    read = {
+        name
+        for root in ("instrumentation", "processor", "backend", "alerting", "tests")
+        for path in (ROOT / root).rglob("*.py")
+        if path != Path(__file__)
+        for name in re.findall(r"[\"'](MONITORX_[A-Z][A-Z_]*[A-Z])[\"']", path.read_text())
+    }
+
+    assert read <= NAMES | OTHER_VARIABLES
+
+
+def test_a_flag_wins_over_the_environment() -> None:
+    settings = Settings.load({"MONITORX_API": "127.0.0.1:1"}, {"api": "127.0.0.1:2"})
+
+    assert settings.api == Address("127.0.0.1", 2)
+
+
+@pytest.mark.parametrize(
+    ("environ", "flags", "words"),
+    [
+        pytest.param({"MONITORX_API": "8000"}, {}, "MONITORX_API: '8000' cannot be used: HOST:PORT", id="no port"),
+        pytest.param({}, {"api": "x:99999"}, "--api: 'x:99999' cannot be used: HOST:PORT", id="port too high"),
+        pytest.param({"MONITORX_LOG_LEVEL": "loud"}, {}, "one of debug, info, warning, error", id="level"),
+        pytest.param({"MONITORX_DECODE_THREADS": "two"}, {}, "a number is expected", id="not a number"),
+        pytest.param({"MONITORX_RETENTION_HOURS": "-1"}, {}, "a number above 0", id="negative"),
+        pytest.param({"MONITORX_APPI": "127.0.0.1:1"}, {}, "MONITORX_APPI is not a setting", id="misspelt"),
+    ],
+)
+def test_a_bad_setting_is_refused_by_name(environ: dict[str, str], flags: dict[str, str | None], words: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        Settings.load(environ, flags)
+
+
+def test_what_kubernetes_sets_for_a_service_named_monitorx_is_passed_over() -> None:
+    environ = {"MONITORX_SERVICE_HOST": "10.0.0.1", "MONITORX_PORT": "tcp://10.0.0.1:80", "MONITORX_PORT_80_TCP": "x"}
+
+    assert Settings.load(environ, {}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        pytest.param("127.0.0.1:4318", Address("127.0.0.1", 4318), id="ipv4"),
+        pytest.param("[::1]:4318", Address("::1", 4318), id="ipv6"),
+        pytest.param(":4318", Address("127.0.0.1", 4318), id="port alone is localhost"),
+    ],
+)
+def test_an_address_is_read(text: str, address: Address) -> None:
+    assert Address.parse(text) == address
