@@ -57,7 +57,7 @@ def _check(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser("monitorx check", description="Check a file of rules, routes and receivers.")
     parser.add_argument("file", type=Path, nargs="+", help="YAML file")
     files: list[Path] = parser.parse_args(argv).file
-    from monitorx.backend.app import check
+    from monitorx.backend.rule import check
 
     problems = [problem for file in files for problem in check(file)]
     print("\n".join(problems) if problems else f"{', '.join(map(str, files))}: good")

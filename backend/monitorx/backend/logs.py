@@ -45,7 +45,7 @@ def configure(level: str, layout: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    for chatty in ("httpx", "httpcore", "uvicorn.access", "aiosmtplib"):  # they write addresses and URLs at `info`
+    for chatty in ("httpx", "httpcore", "uvicorn", "aiosmtplib"):  # they repeat us, or write URLs, at `info`
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 

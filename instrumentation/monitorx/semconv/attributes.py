@@ -7,6 +7,9 @@ inference that is not generative (docs/reference/semantic-conventions.md); `moni
 
 from typing import Final
 
+METRIC_OVERFLOW: Final = "otel.metric.overflow"
+DROP_REASON: Final = "monitorx.drop.reason"  # buffer_full | too_old
+
 ERROR_TYPE: Final = "error.type"
 SERVICE_NAME: Final = "service.name"
 SERVICE_INSTANCE_ID: Final = "service.instance.id"

@@ -11,4 +11,5 @@ FEATURE_DISTRIBUTION: Final = "ml.feature.distribution"  # exponential histogram
 GEN_AI_OPERATION_DURATION: Final = "gen_ai.client.operation.duration"  # histogram, s
 GEN_AI_TOKEN_USAGE: Final = "gen_ai.client.token.usage"  # noqa: S105 - the name of a metric; histogram, {token}
 
+DROPPED: Final = "monitorx.inferences.dropped"  # counter, {inference}: what an attached process could not report
 UP: Final = "monitorx.up"  # gauge, 1: the heartbeat of an attached process

@@ -10,7 +10,6 @@ import numpy.typing as npt
 from monitorx.backend.batch import Signal
 
 
-
 @dataclass(frozen=True, slots=True)
 class Record:
     """
@@ -46,7 +45,8 @@ class Journal(Protocol):
 
     `append` returns at once; `done` is called exactly once for each record, from the journal's own thread and in the
     order of positions: with (position, None) when the record is on disk, or with (0, error) when it could not be
-    written (`StorageError`, `Overloaded`). After an error later appends may succeed.
+    written (`StorageError`). A refusal needs no disk and is told before `append` returns, in the caller's thread:
+    `Overloaded` where too much waits, `TooLarge`, `StorageError` once closed. After an error later appends may succeed.
     """
 
     def append(self, record: Record, done: Callable[[int, Exception | None], None]) -> None: ...

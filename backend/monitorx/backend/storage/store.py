@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from monitorx.backend.batch import ColumnBatch
 from monitorx.backend.window.pane import PanePartial
+
+# What panes can be selected and grouped by.
+GROUPS = ("model", "version", "service", "instance", "kind", "operation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,11 @@ class Restored:
 @dataclass(frozen=True, slots=True)
 class Selection:
     """
-    What a question is about: [start_ns, end_ns), and columns that must equal a value (model, version, service, ...).
+    What a question is about: [start_ns, end_ns), and columns that must equal a value.
+
+    `equals` may name, for panes: `GROUPS`; for inferences also framework, error ("true" or "false"), error_type,
+    trace_id and span_id (hex); for points: name, unit, type, service, instance, model, version. Another name is a
+    ValueError. The empty string also means "not known".
     """
 
     tenant: str
@@ -76,7 +83,11 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """One model version that was seen, over the selected time."""
+    """
+    One model version that was seen, over the selected time.
+
+    `first_seen_ns` and `last_seen_ns` are the starts of its first and its last pane.
+    """
 
     model: str
     version: str
@@ -100,6 +111,20 @@ class InferenceRow:
     error_type: str | None
     position: int
     labels: Mapping[str, str | float | None]
+
+    @property
+    def place(self) -> "Place":
+        """Where it stands among others."""
+        return Place(self.time_ns, self.position, self.trace_id, self.span_id)
+
+
+class Place(NamedTuple):
+    """Where an inference stands in the order of time; what one page ended with, the next one begins behind."""
+
+    time_ns: int
+    position: int
+    trace_id: str
+    span_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,21 +176,26 @@ class Store(Protocol):
     def write(self, commit: Commit) -> None: ...
 
     def restore(self, since_ns: int) -> Restored:
-        """The stored position and the panes that start at or after *since_ns*."""
+        """The stored position, all open panes, and the closed ones that start at or after *since_ns*."""
         ...
 
     def models(self, selection: Selection) -> list[ModelRow]: ...
 
-    def inferences(self, selection: Selection, *, limit: int, before_ns: int | None) -> list[InferenceRow]:
-        """Newest first, at most *limit*, older than *before_ns* where given (the next page)."""
+    def inferences(self, selection: Selection, *, limit: int, before: Place | None = None) -> list[InferenceRow]:
+        """By their start, newest first, at most *limit*; before *before* where given (the next page)."""
         ...
 
     def aggregates(self, selection: Selection, *, step_ns: int, by: Sequence[str]) -> list[AggregateRow]:
-        """Oldest first; groups in the order of their values. step_ns is a multiple of a pane, or 0 for one step."""
+        """
+        Oldest first; groups in the order of their values.
+
+        Steps are multiples of *step_ns* since epoch; *step_ns* is a multiple of a pane, or 0 for one step that begins
+        at the selection's start. A pane belongs to the step that its start lies in.
+        """
         ...
 
     def points(self, selection: Selection, *, limit: int) -> list[PointRow]:
-        """Data points of metrics, newest first; `equals` may name `name`, `service`, `model`."""
+        """Data points of metrics, newest first."""
         ...
 
     def trim(self, before_ns: int) -> int:

@@ -1,0 +1,129 @@
+"""
+Every alert that stands, by fingerprint.
+
+Takes observations; gives the changes that follow from them, and keeps what is needed for the next step. Knows nothing
+of receivers, files or threads.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from monitorx.alerting import state
+from monitorx.alerting.alert import Alert, NoData, Observation, State
+from monitorx.alerting.fingerprint import fingerprint
+from monitorx.alerting.state import QUIET, Standing, Transition
+
+MAX_ALERTS = 10_000
+MAX_IDENTITIES = 50_000  # label sets whose fingerprint is remembered
+
+SWEEP_EVERY = timedelta(seconds=10)  # how often is looked for label sets that are no longer mentioned
+BLIND_AFTER = timedelta(minutes=1)  # silence of all rules says nothing about any one of them
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One alert's step that others must hear of: what stood, what stands (None: gone), and why."""
+
+    fingerprint: str
+    before: Standing | None
+    after: Standing | None
+    transition: Transition
+
+    @property
+    def alert(self) -> Alert:
+        """The alert as it is now, or as it last was."""
+        standing = self.after or self.before
+        assert standing is not None, "a change has at least one side"  # noqa: S101 - states what mypy cannot see
+        return standing.alert
+
+    @property
+    def is_told(self) -> bool:
+        """True if receivers may hear of it: it fired, or a firing one is over."""
+        if self.transition is Transition.VANISHED:
+            return self.after is not None
+        return self.transition in (Transition.FIRED, Transition.RESOLVED)
+
+
+class Board:
+    """The alerts and their states."""
+
+    def __init__(self, standing: Mapping[str, Standing], now: datetime) -> None:
+        self._standing = dict(standing)
+        self._seen = dict.fromkeys(self._standing, now)
+        self._identities: dict[tuple[str, frozenset[tuple[str, str]], bool], tuple[str, dict[str, str]]] = {}
+        self._swept_at = self._observed_at = now
+        self.counted: Counter[Transition] = Counter()
+        self.refused = 0
+
+    def alerts(self) -> list[Alert]:
+        """All of them: pending, firing, and lately resolved."""
+        return [standing.alert for standing in list(self._standing.values())]
+
+    def observe(self, observations: Sequence[Observation], now: datetime) -> list[Change]:
+        """What follows from *observations*, made now."""
+        if now - self._observed_at > BLIND_AFTER:
+            self._seen = dict.fromkeys(self._standing, now)
+        self._observed_at = now
+        changes: list[Change] = []
+        for observation in observations:
+            changes += self._observed(observation, now)
+        return changes + self._vanished(now)
+
+    def expire(self, now: datetime) -> list[Change]:
+        """Take down what was resolved long ago."""
+        over = [key for key, standing in self._standing.items() if state.is_expired(standing, now)]
+        return [change for key in over for change in self._stepped(key, (None, Transition.EXPIRED))]
+
+    def _observed(self, observation: Observation, now: datetime) -> list[Change]:
+        key, labels = self._identified(observation, about_data=False)
+        changes = self._stepped(key, state.step(self._standing.get(key), observation, labels, now))
+        if observation.policy.no_data is NoData.NO_DATA:
+            about, its_labels = self._identified(observation, about_data=True)
+            changes += self._stepped(about, state.step_no_data(self._standing.get(about), observation, its_labels, now))
+            if about in self._standing:
+                self._seen[about] = now
+        if key in self._standing:
+            self._seen[key] = now
+        return changes
+
+    def _stepped(self, key: str, step: tuple[Standing | None, Transition]) -> list[Change]:
+        after, transition = step
+        self.counted[transition] += 1
+        if transition in QUIET:
+            return []
+        before = self._standing.get(key)
+        if before is None and len(self._standing) >= MAX_ALERTS:
+            self.refused += 1
+            return []
+        if after is None:
+            self._standing.pop(key, None)
+            self._seen.pop(key, None)
+        else:
+            self._standing[key] = after
+        return [Change(key, before, after, transition)]
+
+    def _vanished(self, now: datetime) -> list[Change]:
+        """Alerts of whose labels nothing has been said for long, while others were."""
+        if now - self._swept_at < SWEEP_EVERY:
+            return []
+        self._swept_at = now
+        gone = [
+            (key, standing)
+            for key, standing in self._standing.items()
+            if standing.alert.state is not State.RESOLVED and now - self._seen[key] >= state.VANISHED_AFTER
+        ]
+        return [change for key, standing in gone for change in self._stepped(key, state.vanish(standing, now))]
+
+    def _identified(self, observation: Observation, *, about_data: bool) -> tuple[str, dict[str, str]]:
+        """Fingerprint and labels of the alert that an observation is about; remembered, since they come every time."""
+        key = (observation.policy.rule, frozenset(observation.labels.items()), about_data)
+        if (known := self._identities.get(key)) is not None:
+            return known
+        if len(self._identities) >= MAX_IDENTITIES:
+            self._identities.clear()
+        identity = state.no_data_identity if about_data else state.identity
+        labels = identity(observation.policy, observation.labels)
+        self._identities[key] = (fingerprint(labels), labels)
+        return self._identities[key]

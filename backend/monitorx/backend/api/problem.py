@@ -1,0 +1,84 @@
+"""What goes wrong, told as RFC 9457 problem details: which parameter, which value, what would be right."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from monitorx.backend.errors import StorageError
+from monitorx.backend.telemetry import Telemetry
+
+MEDIA_TYPE = "application/problem+json"
+_RETRY_AFTER_S = "5"
+_log = structlog.get_logger(__name__)
+
+
+class Problem(BaseModel):
+    """Why a request was not answered (RFC 9457)."""
+
+    type: str = Field(description="Kind of problem, a URN that stays the same between versions.")
+    title: str = Field(description="The kind in words.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="This case in words: the parameter, its value, what would be right.")
+
+
+class Unanswerable(Exception):
+    """A request that gets a problem instead of an answer."""
+
+    def __init__(self, status: HTTPStatus, kind: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.kind = kind
+
+
+def invalid(parameter: str, value: object, right: str) -> Unanswerable:
+    """The problem with a parameter that cannot be used."""
+    return Unanswerable(HTTPStatus.BAD_REQUEST, "invalid-parameter", f"{parameter}: {value!r} cannot be used; {right}")
+
+
+def install(app: FastAPI, telemetry: Telemetry) -> None:
+    """Let *app* answer every failure with a problem."""
+
+    @app.exception_handler(Unanswerable)
+    async def _unanswerable(_: Request, error: Unanswerable) -> JSONResponse:
+        return _answer(error.status, error.kind, str(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        return _answer(HTTPStatus.BAD_REQUEST, "invalid-parameter", _in_words(error.errors()))
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        status = HTTPStatus(error.status_code)
+        detail = f"{request.method} {request.url.path}: {status.description or status.phrase}; see /docs"
+        return _answer(status, status.phrase.lower().replace(" ", "-"), detail, error.headers)
+
+    @app.exception_handler(StorageError)
+    async def _store(_: Request, error: StorageError) -> JSONResponse:
+        telemetry.count("monitorx_store_errors_total", {"operation": "question"})
+        headers = {"Retry-After": _RETRY_AFTER_S}
+        return _answer(HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", str(error), headers)
+
+    @app.exception_handler(Exception)
+    async def _fault(request: Request, error: Exception) -> JSONResponse:
+        _log.error("a request failed by a fault of ours", path=request.url.path, exc_info=error)
+        return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "fault", "a fault of the server; its log says more")
+
+
+def _answer(status: HTTPStatus, kind: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    problem = Problem(type=f"urn:monitorx:problem:{kind}", title=status.phrase, status=status, detail=detail)
+    return JSONResponse(problem.model_dump(), status, headers, MEDIA_TYPE)
+
+
+def _in_words(errors: Sequence[Mapping[str, Any]]) -> str:  # Any: as pydantic tells its errors
+    error = errors[0]
+    name = ".".join(str(part) for part in error["loc"][1:])
+    if error["type"] == "extra_forbidden":
+        return f"{name}: there is no such parameter; /docs lists those of this path"
+    return f"{name}: {error['input']!r} cannot be used; {error['msg'][:1].lower()}{error['msg'][1:]}"

@@ -1,0 +1,53 @@
+"""Serves the API on the server's own event loop, so that one process has one loop and one way to stop."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+_POLL_S = 0.01
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signal handlers: the composition root has them."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+
+class ApiServer:
+    """One FastAPI application on one address."""
+
+    def __init__(self, app: FastAPI) -> None:
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, lifespan="off", server_header=False, timeout_graceful_shutdown=5
+        )
+        self._server = _Server(config)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, host: str, port: int) -> tuple[str, int]:
+        """
+        Listen; host and port as bound.
+
+        Raises:
+            OSError: The address cannot be used.
+        """
+        listener = socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=128
+        )
+        bound: tuple[str, int] = listener.getsockname()[:2]
+        self._task = asyncio.create_task(self._server.serve([listener]))
+        while not self._server.started and not self._task.done():  # noqa: ASYNC110  uvicorn has no event to wait for
+            await asyncio.sleep(_POLL_S)
+        return bound
+
+    async def stop(self) -> None:
+        """Finish the answers under way, then close. Safe twice."""
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task

@@ -1,0 +1,71 @@
+"""The health answer: each part of the server in a sentence, from figures that the parts already keep."""
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from monitorx.alerting.engine import Health as AlertingHealth
+from monitorx.backend.api import Health, Part
+from monitorx.backend.backlog import Backlog
+from monitorx.backend.dedup import Seen
+from monitorx.backend.ingest import IngestStep
+from monitorx.backend.journal import FileJournal
+from monitorx.backend.writer import Writer
+
+_LAG_RECORDS = 10_000  # more than a busy second of records
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """Reads the parts when asked; holds nothing of its own."""
+
+    journal: FileJournal
+    backlog: Backlog
+    writer: Writer
+    ingest: IngestStep
+    seen: Seen
+    alerting: Callable[[], AlertingHealth]
+    receivers: Callable[[], str]
+
+    def health(self) -> Health:
+        """How every part does."""
+        return Health(
+            parts={
+                "receivers": Part(True, self.receivers()),
+                "journal": self._journal(),
+                "windows": self._windows(),
+                "store": self._store(),
+                "alerting": self._alerting(),
+            },
+            versions={
+                name: version(name) for name in ("monitorx", "duckdb", "pyarrow", "grpcio", "opentelemetry-proto")
+            }
+            | {"python": platform.python_version()},
+            dedup_horizon_s=self.seen.state().horizon.total_seconds(),
+        )
+
+    def _journal(self) -> Part:
+        counters = self.journal.counters()
+        if counters.last_error:
+            return Part(False, f"the last write failed: {counters.last_error}")
+        size_mb = counters.disk_bytes / 1e6
+        words = f"{counters.segments} segments, {size_mb:.1f} MB, up to position {self.journal.end()}"
+        damaged = counters.damaged + counters.missing
+        return Part(not damaged, f"{words}; {damaged} damaged places were passed over" if damaged else words)
+
+    def _windows(self) -> Part:
+        lag = self.backlog.lag()
+        if self.backlog.is_behind and lag:
+            return Part(lag <= _LAG_RECORDS, f"catching up from the journal: {lag} records to go; no rule is judged")
+        return Part(True, f"{lag} records to go")
+
+    def _alerting(self) -> Part:
+        found = self.alerting()
+        states = ", ".join(f"{number} {state}" for state, number in found.alerts.items())
+        return Part(found.ok, "; ".join(found.words) or f"{states}; {found.outbox} messages on their way")
+
+    def _store(self) -> Part:
+        if self.writer.trouble:
+            return Part(False, f"does not take what was received; it waits in the journal: {self.writer.trouble}")
+        return Part(True, f"holds all up to position {self.writer.position}")

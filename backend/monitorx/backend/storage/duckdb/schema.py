@@ -1,0 +1,123 @@
+"""
+The tables of the DuckDB store and the version of their shape.
+
+A table of rows has the columns of its Arrow schema less `series` (local to a process), and the journal `position`. A
+pane's latency histogram is spread over columns, so that DuckDB itself can add histograms up.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+import duckdb
+from monitorx.backend.batch import SCHEMAS
+from monitorx.backend.errors import ConfigError
+
+VERSION = 1
+
+# From a version to the statements that make the next one of it.
+MIGRATIONS: Mapping[int, Sequence[str]] = {}
+
+PANE_LABELS = ("tenant", "service", "instance", "model", "version", "kind", "operation", "source")
+PANE_TOTALS = ("requests", "errors", "input_tokens", "output_tokens", "cost_usd", "samples")
+PANE_SCHEMA = pa.schema(
+    [
+        *(pa.field(name, pa.string(), nullable=False) for name in PANE_LABELS),
+        pa.field("start_ns", pa.int64(), nullable=False),
+        *(pa.field(name, pa.float64(), nullable=False) for name in PANE_TOTALS),
+        pa.field("latency_offset", pa.int32(), nullable=False),
+        pa.field("latency_counts", pa.list_(pa.float64()), nullable=False),
+        pa.field("latency_zero", pa.float64(), nullable=False),
+        pa.field("latency_sum_s", pa.float64(), nullable=False),
+        pa.field("latency_max_s", pa.float64(), nullable=False),  # -inf: no call
+    ]
+)
+CURSOR_SCHEMA = pa.schema(
+    [
+        pa.field("series_key", pa.uint64(), nullable=False),
+        pa.field("value", pa.binary(), nullable=False),
+        pa.field("written_ns", pa.int64(), nullable=False),
+    ]
+)
+_POSITION = pa.field("position", pa.int64(), nullable=False)
+
+TABLES: Mapping[str, pa.Schema] = {
+    **{
+        kind.value: pa.schema([*(each for each in schema if each.name != "series"), _POSITION])
+        for kind, schema in SCHEMAS.items()
+    },
+    "pane": PANE_SCHEMA,
+    "open_pane": PANE_SCHEMA,
+    "cursor": CURSOR_SCHEMA,
+}
+
+
+def prepare(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    *,
+    version: int = VERSION,
+    migrations: Mapping[int, Sequence[str]] = MIGRATIONS,
+) -> None:
+    """
+    Make the tables in a new file; bring an older file to *version*.
+
+    Raises:
+        ConfigError: The file is not ours, or is newer than *version*.
+    """
+    names = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    if not names:
+        _create(connection, version)
+        return
+    if "meta" not in names:
+        raise ConfigError(
+            f"{path} is a DuckDB file, but not one of MonitorX; move it away or choose another --data-dir"
+        )
+    (found,) = connection.execute("SELECT schema_version FROM meta").fetchall()[0]
+    if found > version:
+        raise ConfigError(
+            f"{path} has schema version {found}, and this MonitorX reads up to {version}; "
+            "upgrade MonitorX or choose another --data-dir"
+        )
+    _migrate(connection, found, version, migrations)
+
+
+def _create(connection: duckdb.DuckDBPyConnection, version: int) -> None:
+    connection.begin()
+    for name, schema in TABLES.items():
+        columns = ", ".join(f'"{each.name}" {_sql_type(each)}' for each in schema)
+        connection.execute(f"CREATE TABLE {name} ({columns})")
+    connection.execute("CREATE TABLE meta (schema_version INTEGER NOT NULL, position BIGINT NOT NULL)")
+    connection.execute("INSERT INTO meta VALUES (?, 0)", [version])
+    connection.commit()
+
+
+def _migrate(
+    connection: duckdb.DuckDBPyConnection, found: int, version: int, migrations: Mapping[int, Sequence[str]]
+) -> None:
+    for step in range(found, version):
+        connection.begin()
+        for statement in migrations[step]:
+            connection.execute(statement)
+        connection.execute("UPDATE meta SET schema_version = ?", [step + 1])
+        connection.commit()
+
+
+_SQL_TYPES = {
+    pa.int64(): "BIGINT",
+    pa.int32(): "INTEGER",
+    pa.uint64(): "UBIGINT",
+    pa.float64(): "DOUBLE",
+    pa.bool_(): "BOOLEAN",
+    pa.string(): "VARCHAR",
+    pa.binary(): "BLOB",
+    pa.binary(16): "BLOB",
+    pa.binary(8): "BLOB",
+    pa.list_(pa.float64()): "DOUBLE[]",
+}
+
+
+def _sql_type(column: pa.Field) -> str:
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    return _SQL_TYPES[kind] + ("" if column.nullable else " NOT NULL")

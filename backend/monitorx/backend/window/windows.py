@@ -1,0 +1,299 @@
+"""
+The panes of the last minutes in memory: what arrives is added, rules read totals, the store is told what changed.
+
+Takes batches in the order of the journal, from one thread. A pane is open until `lateness` after its end, on the
+server's clock; the store keeps open panes whole and adds up closed ones. What arrives for a pane after its process has
+itself moved on by `lateness` is late: it goes to the store and not to the rules. Panes stay for `retain`, the longest
+window of the rules. Every number is bounded: panes, keys (further ones are counted as model `__other__`), series.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from monitorx.alerting.matcher import Matcher, all_match
+from monitorx.backend.batch import BatchKind, ColumnBatch
+from monitorx.backend.window import inference, metric, series
+from monitorx.backend.window.cumulative import Cursors
+from monitorx.backend.window.pane import PANE_NS, PaneKey, PanePartial
+from monitorx.backend.window.totals import Meters, Totals
+
+OTHER = "__other__"
+Group = tuple[str, ...]
+_Place = tuple[PaneKey, int]
+_KNOWN = timedelta(hours=1)  # how long it is known, at least, that there was a group
+_Panes = dict[int, dict[PaneKey, PanePartial]]  # by start
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """
+    What windows may keep.
+
+    Attributes:
+        lateness: How long a pane stays open after its end.
+        retain: How far back rules may look.
+        panes: In memory; the oldest go first.
+        keys: Models on processes; what comes beyond them is counted as model `__other__`.
+        series: Cumulative series whose last point is kept, and series of metrics that rules name.
+    """
+
+    lateness: timedelta = timedelta(seconds=30)
+    retain: timedelta = timedelta(hours=1)
+    panes: int = 200_000
+    keys: int = 10_000
+    series: int = 100_000
+
+
+def _uncounted(name: str, labels: Mapping[str, str], value: float) -> None:
+    """Where nobody asks."""
+
+
+class Windows:
+    """
+    See the module.
+
+    Args:
+        watch: Names of metrics that rules read by name.
+        count: Counts what was late, clamped or dropped.
+    """
+
+    def __init__(
+        self,
+        bounds: Bounds | None = None,
+        *,
+        watch: Iterable[str] = (),
+        count: Callable[[str, Mapping[str, str], float], None] = _uncounted,
+    ) -> None:
+        bounds = bounds or Bounds()
+        self._bounds, self._count = bounds, count
+        self._lateness_ns, self._retain_ns = _ns(bounds.lateness), _ns(bounds.retain)
+        self._watched = frozenset(watch)
+        self._wanted = metric.CALL_METRICS | self._watched
+        self._open: _Panes = {}
+        self._closed: _Panes = {}
+        self._changed: set[_Place] = set()
+        self._leaving: dict[_Place, PanePartial] = {}  # closed or late since the last take
+        self._keys: dict[PaneKey, int] = {}  # and the newest pane of each
+        self._watermarks: dict[tuple[str, str, str], int] = {}
+        self._groups: dict[tuple[tuple[Matcher, ...], Group], dict[PaneKey, Group | None]] = {}
+        self._meters = Meters()
+        self._cursors = Cursors(bounds.series)
+        self._series = series.Series(bounds.series)
+        self._counted: dict[tuple[str, str], int] = {}
+
+    def add(self, batch: ColumnBatch, *, arrival_ns: int) -> None:
+        """Add the rows of a batch that came at *arrival_ns*. Sketches and feedback have no panes."""
+        if batch.kind is BatchKind.INFERENCE:
+            self._add_all(*inference.partials(batch.rows, arrival_ns), arrival_ns)
+        elif batch.kind is BatchKind.METRIC and batch.rows.num_rows:
+            self._add_metrics(batch, arrival_ns)
+
+    def close(self, now_ns: int) -> None:
+        """Close the panes whose lateness is over, drop those that no rule looks at any more."""
+        for start in [start for start in self._open if start + PANE_NS + self._lateness_ns <= now_ns]:
+            self._close(start)
+        before = now_ns - self._retain_ns - PANE_NS
+        for start in [start for start in self._closed if start < before]:
+            del self._closed[start]
+        self._meters.drop(before)
+        known_before = now_ns - max(self._retain_ns, _ns(_KNOWN)) - PANE_NS
+        self._drop_keys(known_before)
+        self._series.drop(before, known_before)
+
+    def take(self) -> tuple[list[PanePartial], list[PanePartial], dict[int, bytes]]:
+        """
+        What changed since the last take: open panes (whole), closed panes and late additions, cursors of series.
+
+        Everything added is in exactly one of the closed panes ever taken or, until then, in the open ones.
+        """
+        changed = [_copy(self._open[start][key]) for key, start in self._changed]
+        leaving = list(self._leaving.values())
+        self._changed, self._leaving = set(), {}
+        return changed, leaving, self._cursors.take()
+
+    def restore(
+        self, open_panes: Iterable[PanePartial], closed_panes: Iterable[PanePartial], cursors: Mapping[int, bytes]
+    ) -> None:
+        """Begin with what a store kept."""
+        for panes, kept in ((self._open, open_panes), (self._closed, closed_panes)):
+            for pane in kept:
+                self._keys[pane.key] = max(pane.start_ns, self._keys.get(pane.key, 0))
+                self._meters.see(pane)
+                _put(panes, pane)
+        self._cursors.restore(cursors)
+
+    def restore_points(self, points: Iterable[series.StoredPoint], *, tenant: str) -> None:
+        """Begin with stored points of the watched metrics (gauges; others fill their windows anew)."""
+        self._series.restore((point for point in points if point.name in self._watched), tenant)
+
+    def totals(
+        self, matchers: Sequence[Matcher], by: Sequence[str], *, window: timedelta, now_ns: int
+    ) -> dict[Group, Totals]:
+        """Calls in the window that ends with the pane of now, by the values of labels of `PaneKey`."""
+        begin, end = self.span(window, now_ns)
+        totals: dict[Group, Totals] = {}
+        groups = self._groups_of(matchers, by)
+        for pane in self._within(begin, end):
+            group = groups(pane.key)
+            if group is not None:
+                self._meters.add(totals.setdefault(group, Totals()), pane)
+        return totals
+
+    def known(self, matchers: Sequence[Matcher], by: Sequence[str]) -> set[Group]:
+        """The groups that had calls in the last hour or longer, whether or not they have any now."""
+        groups = self._groups_of(matchers, by)
+        return {group for key in self._keys if (group := groups(key)) is not None}
+
+    def readings(
+        self, name: str, matchers: Sequence[Matcher], by: Sequence[str], *, window: timedelta, now_ns: int
+    ) -> dict[Group, series.Reading]:
+        """A watched metric in the same window, by the values of labels or attributes."""
+        return self._series.read(name, matchers, by, *self.span(window, now_ns))
+
+    def known_series(self, name: str, matchers: Sequence[Matcher], by: Sequence[str]) -> set[Group]:
+        """The groups of a watched metric that had values in the last hour or longer."""
+        return self._series.known(name, matchers, by)
+
+    @staticmethod
+    def span(window: timedelta, now_ns: int) -> tuple[int, int]:
+        """The window [start, end) that is read at *now_ns*: it ends with the pane that now is in."""
+        end = -(-now_ns // PANE_NS) * PANE_NS
+        return end - _ns(window), end
+
+    @property
+    def pane_count(self) -> int:
+        """Panes in memory."""
+        return sum(map(len, self._open.values())) + sum(map(len, self._closed.values()))
+
+    @property
+    def series_count(self) -> int:
+        """Cumulative series in memory."""
+        return len(self._cursors)
+
+    def _groups_of(self, matchers: Sequence[Matcher], by: Sequence[str]) -> Callable[[PaneKey], Group | None]:
+        """Which group a key belongs to; None where it does not match. Remembered, since few keys come anew."""
+        remembered = self._groups.setdefault((tuple(matchers), tuple(by)), {})
+
+        def group_of(key: PaneKey) -> Group | None:
+            if key not in remembered:
+                labels = key._asdict()
+                remembered[key] = tuple(labels[label] for label in by) if all_match(matchers, labels) else None
+            return remembered[key]
+
+        return group_of
+
+    def _add_metrics(self, batch: ColumnBatch, arrival_ns: int) -> None:
+        selected = metric.select(batch.rows, self._wanted, self._cursors, arrival_ns)
+        if selected is None:
+            return
+        self._add_all(*metric.partials(*selected, arrival_ns), arrival_ns)
+        if self._watched:
+            self._series.add(series.readings(*selected, self._watched, arrival_ns))
+        self._publish("monitorx_window_resets_total", "", self._cursors.resets)
+        self._publish("monitorx_window_dropped_total", "out_of_order", self._cursors.ignored)
+        self._publish("monitorx_window_dropped_total", "baseline", self._cursors.baselines)
+        self._publish("monitorx_window_dropped_total", "series", self._cursors.evicted + self._series.refused)
+
+    def _add_all(self, partials: Sequence[PanePartial], clamped: int, arrival_ns: int) -> None:
+        if clamped:
+            self._count("monitorx_window_clamped_total", {}, clamped)
+        for partial in partials:
+            self._add(partial)
+        # After all of them: a batch is in no order, so its rows do not make each other late.
+        for partial in partials:
+            process = partial.key[:3]
+            seen = min(partial.start_ns, arrival_ns)
+            if seen > self._watermarks.get(process, 0):
+                self._watermarks[process] = seen
+        self._bound()
+
+    def _add(self, partial: PanePartial) -> None:
+        partial.key = self._admitted(partial.key, partial.start_ns)
+        place = partial.key, partial.start_ns
+        self._meters.see(partial)
+        pane = self._open.get(partial.start_ns, {}).get(partial.key)
+        if pane is not None:
+            pane.merge(partial)
+            self._changed.add(place)
+        elif self._is_late(partial):
+            self._count("monitorx_window_late_total", {}, 1.0)
+            self._leave(partial)
+        elif place in self._leaving:
+            # Closed and not yet taken: opened again, it would leave the store's open panes in the same commit.
+            self._leave(partial)
+            _put(self._closed, partial)
+        else:
+            self._open.setdefault(partial.start_ns, {})[partial.key] = partial
+            self._changed.add(place)
+
+    def _is_late(self, partial: PanePartial) -> bool:
+        watermark = self._watermarks.get(partial.key[:3], 0)
+        return partial.start_ns + PANE_NS + self._lateness_ns <= watermark
+
+    def _admitted(self, key: PaneKey, start_ns: int) -> PaneKey:
+        if key not in self._keys and len(self._keys) >= self._bounds.keys:
+            self._count("monitorx_window_dropped_total", {"reason": "keys"}, 1.0)
+            key = PaneKey(key.tenant, OTHER, OTHER, OTHER, "", key.kind, OTHER, key.source)
+        self._keys[key] = max(start_ns, self._keys.get(key, 0))
+        return key
+
+    def _leave(self, partial: PanePartial) -> None:
+        place = partial.key, partial.start_ns
+        if place in self._leaving:
+            self._leaving[place].merge(partial)
+        else:
+            self._leaving[place] = _copy(partial)
+
+    def _close(self, start: int) -> None:
+        for key, pane in self._open.pop(start).items():
+            self._changed.discard((key, start))
+            self._leave(pane)
+            _put(self._closed, pane)
+
+    def _bound(self) -> None:
+        """Drop the oldest panes where there are too many: rules see less then, the store does not."""
+        while self.pane_count > self._bounds.panes:
+            oldest = min((*self._open, *self._closed))
+            if oldest in self._open:
+                self._close(oldest)
+            dropped = self._closed.pop(oldest)
+            self._count("monitorx_window_dropped_total", {"reason": "panes"}, float(len(dropped)))
+
+    def _drop_keys(self, before_ns: int) -> None:
+        gone = [key for key, newest in self._keys.items() if newest < before_ns]
+        for key in gone:
+            del self._keys[key]
+        if gone:
+            self._groups.clear()
+        for process in [process for process, seen in self._watermarks.items() if seen < before_ns]:
+            del self._watermarks[process]
+
+    def _within(self, begin: int, end: int) -> Iterator[PanePartial]:
+        for panes in (self._closed, self._open):
+            for start, of_start in panes.items():
+                if begin <= start < end:
+                    yield from of_start.values()
+
+    def _publish(self, name: str, reason: str, value: int) -> None:
+        before = self._counted.get((name, reason), 0)
+        if value > before:
+            self._count(name, {"reason": reason} if reason else {}, float(value - before))
+            self._counted[name, reason] = value
+
+
+def _ns(span: timedelta) -> int:
+    return span // timedelta(microseconds=1) * 1000
+
+
+def _copy(pane: PanePartial) -> PanePartial:
+    return replace(pane, latency=pane.latency.copy())
+
+
+def _put(panes: _Panes, pane: PanePartial) -> None:
+    """Add *pane*, which from then on belongs to *panes*."""
+    of_start = panes.setdefault(pane.start_ns, {})
+    if pane.key in of_start:
+        of_start[pane.key].merge(pane)
+    else:
+        of_start[pane.key] = pane

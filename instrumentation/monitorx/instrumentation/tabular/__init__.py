@@ -1,0 +1,1 @@
+"""Instrumentors of libraries for tabular data."""

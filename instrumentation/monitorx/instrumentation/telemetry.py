@@ -1,0 +1,184 @@
+"""
+The one emitter: it makes a span of an inference while it runs, and hands the finished record to the buffer.
+
+Nothing here raises into, blocks or changes the call that is watched. Of calls inside calls only the outermost is an
+inference. The mark of being inside one travels in the OpenTelemetry context, so whatever carries that context to
+another thread carries the mark along.
+"""
+
+import itertools
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from opentelemetry import context as otel
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+from opentelemetry.trace import Span, Status, StatusCode
+
+from monitorx.instrumentation.buffer import Buffer
+from monitorx.instrumentation.inference import Inference, Subject
+from monitorx.instrumentation.scope import SCOPE_NAME, scope_version
+from monitorx.instrumentation.sink import MetricsApi
+from monitorx.semconv import SCHEMA_URL, attributes
+
+logger = logging.getLogger(__name__)
+
+_INSIDE = otel.create_key("monitorx-inside")
+_INSIDE_ONLY = Context({_INSIDE: True})
+# The key under which the API keeps the current span, so that span and mark are set in one new context.
+(_SPAN,) = trace.set_span_in_context(trace.INVALID_SPAN, Context())
+_ERROR = Status(StatusCode.ERROR)
+
+
+class Emitter:
+    """
+    Starts inferences.
+
+    Args:
+        tracer_provider: The process's global one where not given.
+        buffer: Takes the finished records; the default folds them through the metrics API.
+        clock: Nanoseconds since epoch. timer: monotonic nanoseconds.
+    """
+
+    def __init__(
+        self,
+        tracer_provider: trace.TracerProvider | None = None,
+        buffer: Buffer | None = None,
+        *,
+        clock: Callable[[], int] = time.time_ns,
+        timer: Callable[[], int] = time.perf_counter_ns,
+    ) -> None:
+        self.buffer = Buffer(MetricsApi()) if buffer is None else buffer
+        self.clock = clock
+        self.timer = timer
+        self._tracer = trace.get_tracer(SCOPE_NAME, scope_version(), tracer_provider, SCHEMA_URL)
+        self._faults = itertools.count(1)
+        self.faults = 0  # errors of our own that were kept from the application
+
+    def start(self, subject: Subject, batch_size: int | None = None) -> Inference | None:
+        """Begin an inference that is current on this thread, or None if it is inside another one or suppressed."""
+        try:
+            context = otel.get_current()
+            if _INSIDE in context or not is_instrumentation_enabled():
+                return None
+            inference = self._begin(subject, batch_size, context)
+            _enter(inference, context)
+            inference.started_ns = self.timer()
+        except Exception:  # noqa: BLE001 - the boundary to the application: it must not see our faults
+            self.count_fault("starting an inference")
+            return None
+        return inference
+
+    def prepare(self, subject: Subject) -> Inference | None:
+        """Begin an inference that is current only within `active(inference)`: for calls that run in several steps."""
+        try:
+            context = otel.get_current()
+            if _INSIDE in context or not is_instrumentation_enabled():
+                return None
+            inference = self._begin(subject, None, context)
+            inference.started_ns = self.timer()
+        except Exception:  # noqa: BLE001 - the boundary to the application: it must not see our faults
+            self.count_fault("starting an inference")
+            return None
+        return inference
+
+    def _begin(self, subject: Subject, batch_size: int | None, context: Context) -> Inference:
+        inference = Inference(subject, self.clock(), batch_size)
+        known: dict[str, str | int] = subject.span_attributes
+        if batch_size is not None:
+            known = {**known, attributes.ML_REQUEST_BATCH_SIZE: batch_size}
+        inference.span = self._tracer.start_span(
+            subject.span_name, context, attributes=known, start_time=inference.start_ns
+        )
+        inference.finisher = self
+        return inference
+
+    def finish(self, inference: Inference) -> None:
+        """Close *inference* and hand it on; called by the inference itself, once."""
+        try:
+            duration_ns = self.timer() - inference.started_ns
+            inference.duration_s = duration_ns * 1e-9
+            _leave(inference)
+            span, inference.span = inference.span, None
+            if span is not None and span.is_recording():
+                inference.span_context = span.get_span_context()
+                _end(span, inference, inference.start_ns + duration_ns)
+            self.buffer.append(inference)
+        except Exception:  # noqa: BLE001 - the boundary to the application: it must not see our faults
+            self.count_fault("finishing an inference")
+
+    def count_fault(self, doing: str) -> None:
+        """Note an error of our own, raised while *doing*; the application does not see it."""
+        self.faults = next(self._faults)
+        logger.debug("error while %s; the application is not affected", doing, exc_info=True)
+
+
+def _enter(inference: Inference, context: Context) -> None:
+    span = inference.span
+    if span is not None and span.get_span_context().is_valid:
+        inside = Context({**context, _INSIDE: True, _SPAN: span})
+    else:
+        inside = Context({**context, _INSIDE: True}) if context else _INSIDE_ONLY
+    inference.token = otel.attach(inside)
+
+
+def _leave(inference: Inference) -> None:
+    token, inference.token = inference.token, None
+    if token is not None:
+        otel.detach(token)
+
+
+def _end(span: Span, inference: Inference, end_ns: int) -> None:
+    if inference.batch_size != inference.known_batch_size and inference.batch_size is not None:
+        span.set_attribute(attributes.ML_REQUEST_BATCH_SIZE, inference.batch_size)
+    if inference.input_shape is not None:
+        span.set_attribute(attributes.ML_REQUEST_INPUT_SHAPE, inference.input_shape)
+    if inference.error_type is not None:
+        # No exception event: its message may quote the data, and content stays in the process.
+        span.set_attribute(attributes.ERROR_TYPE, inference.error_type)
+        span.set_status(_ERROR)
+    span.end(end_ns)
+
+
+@contextmanager
+def active(inference: Inference | None) -> Iterator[None]:
+    """Make a prepared inference current for one of its steps; None changes nothing."""
+    if inference is None:
+        yield
+        return
+    _enter(inference, otel.get_current())
+    try:
+        yield
+    finally:
+        _leave(inference)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Within this, calls of models are no inferences: they are part of a training, or of an inference elsewhere."""
+    token = otel.attach(Context({**otel.get_current(), _INSIDE: True}))
+    try:
+        yield
+    finally:
+        otel.detach(token)
+
+
+def is_inside() -> bool:
+    """Whether this thread is inside an inference or a training."""
+    return _INSIDE in otel.get_current()
+
+
+def is_disabled() -> bool:
+    """Whether `OTEL_SDK_DISABLED` switches all telemetry off."""
+    return os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+
+
+@cache
+def emitter() -> Emitter:
+    """The emitter of this process."""
+    return Emitter()

@@ -1,0 +1,1 @@
+"""Instrumentors of libraries for images and for models exported from other libraries."""

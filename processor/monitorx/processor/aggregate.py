@@ -1,0 +1,157 @@
+"""
+Inferences added up, interval by interval, before they leave the process.
+
+An `Interval` holds counts, never calls: a few hundred bytes for each model, operation and error, however many calls.
+Intervals merge exactly.
+"""
+
+import threading
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from monitorx.instrumentation.inference import Inference, Subject
+from monitorx.semconv.attributes import ERROR_TYPE, METRIC_OVERFLOW
+from monitorx.sketch import ExponentialHistogram
+
+SERIES_KEPT = 2_000  # per interval; over it everything is counted under one overflow series
+
+Point = tuple[tuple[str, str | bool], ...]  # the attributes of a data point
+OVERFLOW: Point = ((METRIC_OVERFLOW, True),)
+
+
+class Exemplar(NamedTuple):
+    """One call of many, with the way to its trace."""
+
+    duration_s: float
+    time_ns: int
+    trace_id: int
+    span_id: int
+
+
+class Series:
+    """What is known of the calls that share one set of attributes. `newest` and `slowest` are sampled calls."""
+
+    __slots__ = ("batch_size", "duration", "newest", "samples", "slowest")
+
+    def __init__(self) -> None:
+        self.duration = ExponentialHistogram()
+        self.batch_size = ExponentialHistogram()
+        self.samples = 0
+        self.newest: Exemplar | None = None
+        self.slowest: Exemplar | None = None
+
+    def add(self, inference: Inference) -> None:
+        """Count one call."""
+        self.duration.record(inference.duration_s)
+        if inference.batch_size is not None:
+            self.batch_size.record(inference.batch_size)
+            self.samples += inference.batch_size
+        span = inference.span_context
+        if span is not None and span.trace_flags.sampled:
+            end_ns = inference.start_ns + int(inference.duration_s * 1e9)
+            self._show(Exemplar(inference.duration_s, end_ns, span.trace_id, span.span_id))
+
+    def merge(self, other: "Series") -> None:
+        """Add *other*."""
+        self.duration.merge(other.duration)
+        self.batch_size.merge(other.batch_size)
+        self.samples += other.samples
+        for exemplar in other.exemplars:
+            self._show(exemplar)
+
+    @property
+    def exemplars(self) -> list[Exemplar]:
+        """At most two."""
+        return sorted({exemplar for exemplar in (self.newest, self.slowest) if exemplar is not None})
+
+    def _show(self, exemplar: Exemplar) -> None:
+        if self.newest is None or exemplar.time_ns >= self.newest.time_ns:
+            self.newest = exemplar
+        if self.slowest is None or exemplar.duration_s > self.slowest.duration_s:
+            self.slowest = exemplar
+
+
+class Interval:
+    """
+    All series of [start_ns, end_ns).
+
+    `dropped` counts inferences that were lost before or after, by reason; `overflowed` those under the overflow series.
+    """
+
+    def __init__(self, start_ns: int) -> None:
+        self.start_ns = start_ns
+        self.end_ns = start_ns
+        self.series: dict[Point, Series] = {}
+        self.dropped: dict[str, int] = {}
+        self.overflowed = 0
+
+    @property
+    def calls(self) -> int:
+        """How many inferences it holds."""
+        return sum(series.duration.count for series in self.series.values())
+
+    def of(self, point: Point) -> Series:
+        """The series of *point*, or the overflow series where there are too many."""
+        series = self.series.get(point)
+        if series is None:
+            if len(self.series) >= SERIES_KEPT:
+                point = OVERFLOW
+            series = self.series.setdefault(point, Series())
+        return series
+
+    def merge(self, later: "Interval") -> None:
+        """Add *later*, so that this one reaches to its end."""
+        self.end_ns = max(self.end_ns, later.end_ns)
+        self.overflowed += later.overflowed
+        for point, series in later.series.items():
+            self.of(point).merge(series)
+        for reason, count in later.dropped.items():
+            self.dropped[reason] = self.dropped.get(reason, 0) + count
+
+
+class Aggregator:
+    """The sink of an attached process: adds inferences to the open interval."""
+
+    def __init__(self, now_ns: int) -> None:
+        self._start_anew(now_ns)
+
+    def _start_anew(self, now_ns: int) -> None:
+        self._lock = threading.Lock()
+        self._open(now_ns)
+
+    def _open(self, now_ns: int) -> None:
+        self._interval = Interval(now_ns)
+        self._known: dict[tuple[Subject, str | None], Series] = {}
+
+    def fold(self, inferences: Sequence[Inference]) -> None:
+        """Add *inferences*."""
+        with self._lock:
+            known = self._known
+            for inference in inferences:
+                key = (inference.subject, inference.error_type)
+                series = known.get(key)
+                if series is None:
+                    series = known[key] = self._interval.of(point_of(*key))
+                series.add(inference)
+
+    def take(self, now_ns: int) -> Interval:
+        """Close the open interval at *now_ns*, and open the next."""
+        with self._lock:
+            closed = self._interval
+            closed.end_ns = now_ns
+            overflow = closed.series.get(OVERFLOW)
+            closed.overflowed = 0 if overflow is None else overflow.duration.count
+            self._open(now_ns)
+            return closed
+
+    def forget(self, now_ns: int) -> None:
+        """Start with nothing: after a fork, what is here is the parent's to send."""
+        self._start_anew(now_ns)
+
+
+def point_of(subject: Subject, error_type: str | None) -> Point:
+    """Attributes of the data points of these calls."""
+    attributes = (
+        subject.point_attributes if error_type is None else {**subject.point_attributes, ERROR_TYPE: error_type}
+    )
+    return tuple(attributes.items())

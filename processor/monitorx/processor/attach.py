@@ -1,0 +1,184 @@
+"""
+`attach()`: sends what MonitorX adds up, beside the SDK's own export.
+
+A daemon thread exports every five seconds (`MONITORX_EXPORT_INTERVAL`, seconds), whether there is news or not: the
+heartbeat `monitorx.up` says that the process lives. It flushes when the process ends, and starts anew after a fork.
+Nothing here raises into the application, and without the SDK nothing happens.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+from monitorx.instrumentation import telemetry
+from monitorx.instrumentation.buffer import Buffer
+from monitorx.instrumentation.lifecycle import after_fork, at_exit
+from monitorx.processor.aggregate import Aggregator, Interval
+from monitorx.processor.outbox import Outbox
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.metrics.export import MetricExporter, MetricsData
+
+logger = logging.getLogger(__name__)
+
+INTERVAL: Final = "MONITORX_EXPORT_INTERVAL"
+INTERVAL_S: Final = 5.0
+FLUSH_S: Final = 5.0  # how long the end of the process may wait for the last export
+
+_attached: "list[Attachment]" = []
+
+
+def attach(exporter: "MetricExporter | None" = None) -> None:
+    """
+    Start sending. A second call changes nothing.
+
+    Args:
+        exporter: Where to; what `OTEL_EXPORTER_OTLP_*` describes where not given.
+    """
+    if _attached or telemetry.is_disabled() or (exporter is None and not _sends_otlp()):
+        return
+    try:
+        attachment = _attachment(exporter)
+        _attached.append(attachment)
+        attachment.start()
+    except ImportError:
+        logger.debug("the OpenTelemetry SDK or its OTLP exporter is not installed; nothing is attached", exc_info=True)
+    except Exception:
+        logger.warning("metrics of inferences could not be attached", exc_info=True)
+
+
+class Attachment:
+    """
+    The way out of one process.
+
+    Args:
+        buffer: Whose inferences to send; its sink becomes ours.
+        connect: Makes the exporter, on our thread: before the first export, and again after a fork.
+        render: An interval as OTLP metrics, with the resource as it is by then.
+        interval_s: Between two exports.
+        clock: Nanoseconds since epoch.
+    """
+
+    def __init__(
+        self,
+        buffer: Buffer,
+        connect: "Callable[[], MetricExporter]",
+        render: "Callable[[Interval], MetricsData]",
+        *,
+        interval_s: float = INTERVAL_S,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._buffer = buffer
+        self._connect = connect
+        self._render = render
+        self._interval_s = interval_s
+        self._clock = clock
+        self._aggregator = Aggregator(clock())
+        self._outbox = Outbox()
+        self._buffer_dropped = buffer.dropped
+        self._start_anew()
+        buffer.sink = self._aggregator
+
+    def _start_anew(self) -> None:
+        self._exporter: MetricExporter | None = None
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Export from now on, until `close` or the end of the process."""
+        at_exit(self.close)
+        after_fork(self._after_fork)
+        self._start_thread()
+
+    def close(self) -> None:
+        """Send what is there, waiting at most `FLUSH_S`. Safe twice, and before `start`."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(FLUSH_S)
+        exporter, self._exporter = self._exporter, None
+        if exporter is not None:
+            exporter.shutdown()  # ends the retries of an export that takes longer
+
+    def export_once(self) -> bool:
+        """Close the open interval and send all that waits. Says whether everything was delivered."""
+        with suppress_instrumentation():
+            self._buffer.flush()
+            interval = self._aggregator.take(self._clock())
+            self._count_drops(interval)
+            self._outbox.put(interval, interval.end_ns)
+            return self._outbox.send(self._send) == 0
+
+    def _send(self, interval: Interval) -> bool:
+        from opentelemetry.sdk.metrics.export import MetricExportResult
+
+        try:
+            if self._exporter is None:
+                self._exporter = self._connect()
+            return self._exporter.export(self._render(interval)) is MetricExportResult.SUCCESS
+        except Exception:
+            logger.warning("an export of metrics failed; it is tried again", exc_info=True)
+            return False
+
+    def _count_drops(self, interval: Interval) -> None:
+        dropped = self._buffer.dropped
+        for reason, count in (
+            ("buffer_full", dropped - self._buffer_dropped),
+            ("too_old", self._outbox.take_dropped()),
+        ):
+            if count:
+                interval.dropped[reason] = count
+        self._buffer_dropped = dropped
+
+    def _after_fork(self) -> None:
+        # What is here is the parent's to send, and its connections are not ours to use.
+        self._aggregator.forget(self._clock())
+        self._outbox.clear()
+        self._buffer_dropped = 0
+        stopped = self._stopping.is_set()
+        self._start_anew()
+        if not stopped:
+            self._start_thread()
+
+    def _start_thread(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="monitorx-export", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._interval_s):
+            self.export_once()
+        self.export_once()
+
+
+def _attachment(exporter: "MetricExporter | None") -> Attachment:
+    from monitorx.processor import export
+
+    return Attachment(
+        telemetry.emitter().buffer,
+        export.exporter_from_environment if exporter is None else lambda: exporter,
+        lambda interval: export.metrics_data(interval, export.application_resource()),
+        interval_s=interval_from(os.environ.get(INTERVAL)),
+    )
+
+
+def _sends_otlp() -> bool:
+    exporters = os.environ.get("OTEL_METRICS_EXPORTER", "").strip()
+    return not exporters or "otlp" in [name.strip() for name in exporters.split(",")]
+
+
+def interval_from(text: str | None) -> float:
+    """Seconds between exports, of the setting *text*; the default where it is absent, or no positive number."""
+    if not text:
+        return INTERVAL_S
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if 0 < seconds < float("inf"):
+        return seconds
+    logger.warning("%s: %r is not a positive number of seconds; %g is used", INTERVAL, text, INTERVAL_S)
+    return INTERVAL_S

@@ -1,0 +1,97 @@
+"""What stops a start: one clear line each, exit code 1."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.server import Server
+
+
+def refusal(server: Server) -> str:
+    """What a start that must fail prints."""
+    done = subprocess.run(server.command(), capture_output=True, text=True, timeout=30, cwd=server.folder)
+
+    assert done.returncode == 1
+    return done.stderr.strip()
+
+
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    host, port = server.http.split(":")
+    with socket.create_server((host, int(port))):
+        words = refusal(server)
+
+    assert words == f"monitorx serve: --otlp-http: {server.http} is in use by another process; choose another port"
+
+
+def test_a_grpc_port_in_use_is_one_line(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    host, port = server.grpc.split(":")
+    with socket.create_server((host, int(port))):
+        words = refusal(server)
+
+    assert words == f"monitorx serve: --otlp-grpc: {server.grpc} is in use by another process; choose another port"
+
+
+def test_an_api_port_in_use_is_one_line(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    host, port = server.api.split(":")
+    with socket.create_server((host, int(port))):
+        words = refusal(server)
+
+    assert words == f"monitorx serve: --api: {server.api} is in use by another process; choose another port"
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file, not a folder")
+
+    words = refusal(Server(tmp_path))
+
+    assert words == f"monitorx serve: --data-dir: {tmp_path / 'data'} cannot be written: File exists"
+
+
+def test_a_folder_in_use_is_one_line(tmp_path: Path) -> None:
+    with Server(tmp_path) as first:
+        second = Server(tmp_path)
+
+        words = refusal(second)
+
+        pid = first.pid
+    assert words == (
+        f"monitorx serve: --data-dir: {tmp_path / 'data'} is in use by another process (pid {pid}); "
+        "stop it or choose another folder"
+    )
+
+
+BAD_RULES = """groups:
+  - name: g
+    rules:
+      - alert: Slow
+        expr: p95(latencyy[1m]) > 1
+      - alert: Slow
+        expr: p95(latency[90s7]) > 1
+"""
+
+
+@pytest.mark.parametrize("command", ["serve", "check"])
+def test_bad_rules_name_file_line_key_and_what_would_be_right(tmp_path: Path, command: str) -> None:
+    server = Server(tmp_path, config=BAD_RULES)
+    file = tmp_path / "rules.yaml"
+
+    if command == "serve":
+        words = refusal(server)
+    else:
+        done = subprocess.run(
+            [sys.executable, "-m", "monitorx.backend.cli", "check", str(file)], capture_output=True, text=True
+        )
+        assert done.returncode == 1
+        words = done.stdout
+
+    assert f"{file}:5: groups[0].rules[0].expr: " in words
+    assert "latencyy" in words
+    assert "did you mean latency" in words
+    assert f"{file}:6: groups[0].rules[1].alert: " in words
+    assert f"{file}:7: groups[0].rules[1].expr: " in words

@@ -1,0 +1,122 @@
+"""
+What watching adds to a one-row `LogisticRegression.predict`: CPU time of the whole process per call.
+
+    python tests/bench/predict.py [--calls 2000] [--rounds 15]
+
+Each way has a process of its own, and the rounds are interleaved, so that a slow spell of the machine falls on all
+alike; the median counts. The fold, and for spans the batch processor with an exporter that discards, are within the
+measured time; "of it fold" is the part of the fold, measured apart.
+"""
+
+import argparse
+import multiprocessing
+import time
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from statistics import median
+
+import numpy as np
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace import NoOpTracerProvider
+from sklearn.linear_model import LogisticRegression
+
+from monitorx.instrumentation.buffer import Buffer
+from monitorx.instrumentation.sink import MetricsApi
+from monitorx.instrumentation.tabular.sklearn import SklearnInstrumentor
+from monitorx.instrumentation.telemetry import Emitter
+from monitorx.processor.aggregate import Aggregator
+
+WAYS = ("plain", "no tracer", "span not sampled", "span sampled", "no tracer, not attached")
+TARGETS_US = {"no tracer": 20.0, "span not sampled": 20.0, "span sampled": 50.0}
+
+
+class Discard(SpanExporter):
+    """Takes spans and forgets them."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return SpanExportResult.SUCCESS
+
+
+def emitter(way: str, calls: int) -> tuple[Emitter | None, Callable[[], object]]:
+    """How *way* is watched, and what finishes the work that is done off the caller's thread."""
+    if way == "plain":
+        return None, lambda: None
+    if way == "span sampled":
+        sampled = TracerProvider()
+        sampled.add_span_processor(BatchSpanProcessor(Discard(), max_queue_size=calls * 2))
+        return Emitter(sampled, attached()), sampled.force_flush
+    if way == "span not sampled":
+        return Emitter(TracerProvider(sampler=ALWAYS_OFF), attached()), lambda: None
+    if way == "no tracer":
+        return Emitter(NoOpTracerProvider(), attached()), lambda: None
+    meters = MeterProvider(metric_readers=[InMemoryMetricReader()])
+    return Emitter(NoOpTracerProvider(), Buffer(MetricsApi(meters), fold_every_s=3600)), lambda: None
+
+
+def attached() -> Buffer:
+    return Buffer(Aggregator(time.time_ns()), fold_every_s=3600)
+
+
+def work(way: str, calls: int, pipe: Connection) -> None:
+    """One process: for each word from *pipe*, a round, answered by CPU microseconds a call: all in all, and the fold."""
+    watcher, settle = emitter(way, calls)
+    if watcher is not None:
+        SklearnInstrumentor().instrument(emitter=watcher)
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(200, 4))
+    model = LogisticRegression().fit(rows, (rows[:, 0] > 0).astype(int))
+    row = rows[:1]
+    while pipe.recv():
+        start = time.process_time_ns()
+        for _ in range(calls):
+            model.predict(row)
+        settle()
+        before_fold = time.process_time_ns()
+        if watcher is not None:
+            watcher.buffer.flush()
+        end = time.process_time_ns()
+        pipe.send(((end - start) / calls / 1e3, (end - before_fold) / calls / 1e3))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=2_000)
+    parser.add_argument("--rounds", type=int, default=15)
+    options = parser.parse_args()
+    context = multiprocessing.get_context("spawn")
+    pipes: dict[str, Connection] = {}
+    for way in WAYS:
+        pipes[way], theirs = context.Pipe()
+        context.Process(target=work, args=(way, options.calls, theirs), daemon=True).start()
+    found: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
+    for number in range(options.rounds + 2):
+        for way, pipe in pipes.items():
+            pipe.send(True)
+            result = pipe.recv()
+            if number > 1:  # the first rounds warm up
+                found[way].append(result)
+    for pipe in pipes.values():
+        pipe.send(False)
+    return report(found)
+
+
+def report(found: dict[str, list[tuple[float, float]]]) -> int:
+    plain = median(total for total, _ in found["plain"])
+    print(f"{'way':<26}{'µs a call':>10}{'added':>10}{'of it fold':>12}{'must':>8}")
+    missed = 0
+    for name, results in found.items():
+        total, fold = median(t for t, _ in results), median(f for _, f in results)
+        target = TARGETS_US.get(name)
+        missed += target is not None and total - plain > target
+        print(
+            f"{name:<26}{total:>10.1f}{total - plain:>10.1f}{fold:>12.1f}{'' if target is None else f'≤ {target:.0f}':>8}"
+        )
+    return int(missed > 0)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
