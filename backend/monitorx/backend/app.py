@@ -264,7 +264,9 @@ def _drain(ingest: IngestStep, journal: FileJournal, pipeline: Pipeline, writer:
 
 def _span(journal: FileJournal, position: int, trace_id: str, span_id: str) -> dict[str, Any] | None:  # Any: JSON
     record = journal.record(position)
-    return record and find_span(record.body, bytes.fromhex(trace_id), bytes.fromhex(span_id))
+    if record is None:
+        return None
+    return find_span(record.body, bytes.fromhex(trace_id), bytes.fromhex(span_id))
 
 
 def _in_use(flag: str, address: Address, error: OSError) -> ConfigError:

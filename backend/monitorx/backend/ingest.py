@@ -110,7 +110,8 @@ class IngestStep:
             record = Record(request.signal, request.tenant, request.arrival_ns, decoded.body, decoded.keys)
             self._journal.append(record, partial(self._done, request.arrival_ns, decoded, accepted, answer))
         except MonitorXError as error:
-            answer.set_exception(error)
+            # Without its traceback, which would hold what was unpacked for as long as the sender takes to read on.
+            answer.set_exception(error.with_traceback(None))
         except Exception as error:  # noqa: BLE001  the boundary to the sender: a fault of ours must not drop its data
             self._count("monitorx_decode_failures_total", {}, 1.0)
             _log.exception("a request could not be handled", signal=request.signal, bytes=len(request.body))

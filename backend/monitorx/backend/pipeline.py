@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import structlog
 
@@ -104,7 +106,7 @@ class Pipeline:
 
     def _step(self) -> None:
         for arrival in self._backlog.take(self._pace.evaluate.total_seconds()):
-            self._guarded("windows", lambda arrival=arrival: self._take(arrival))
+            self._guarded("windows", partial(self._take, arrival))
             self._position = arrival.position
             if self._is_time():
                 break
@@ -169,5 +171,6 @@ class Pipeline:
             _log.exception("a step failed and was passed over", step=step, position=self._position)
 
 
-def _keys(rows: pa.RecordBatch) -> np.ndarray:
-    return rows.column("key").to_numpy()
+def _keys(rows: pa.RecordBatch) -> npt.NDArray[np.uint64]:
+    keys: npt.NDArray[np.uint64] = rows.column("key").to_numpy()
+    return keys

@@ -1,0 +1,1 @@
+"""`python -m monitorx.server`: the same as `monitorx serve`."""
