@@ -157,6 +157,16 @@ def test_a_status_of_error_without_a_type_is_an_error() -> None:
     assert column(decoded(traces(failed)), "error_type", CALL) == ["error"]
 
 
+def test_a_span_without_a_start_took_no_time_at_its_end() -> None:
+    ended = only(CHAT, start_time_unix_nano=0)
+    timeless = only(CHAT, start_time_unix_nano=0, end_time_unix_nano=0)
+
+    end = only(CHAT)
+    assert ended["time_ns"] == end["time_ns"] + round(end["duration_s"] * 1e9)
+    assert (ended["duration_s"], timeless["duration_s"]) == (0.0, 0.0)
+    assert timeless["time_ns"] > 0
+
+
 def test_an_end_before_the_start_is_no_time_at_all() -> None:
     assert only(CHAT, end_time_unix_nano=NOW - SECOND)["duration_s"] == 0.0
 
@@ -169,7 +179,6 @@ def test_an_end_before_the_start_is_no_time_at_all() -> None:
         pytest.param({"trace_id": bytes([1] * 64)}, "the trace_id of a span must be 16 bytes, not all zero", id="long"),
         pytest.param({"span_id": b"a"}, "the span_id of a span must be 8 bytes, not all zero", id="short span id"),
         pytest.param({"span_id": bytes(8)}, "the span_id of a span must be 8 bytes, not all zero", id="zero span id"),
-        pytest.param({"start_time_unix_nano": 0}, "the start_time_unix_nano of a span is missing", id="no start"),
         pytest.param({"start_time_unix_nano": 2**63}, "a time is later than the year 2262", id="late start"),
         pytest.param({"end_time_unix_nano": 2**64 - 1}, "a time is later than the year 2262", id="late end"),
     ],

@@ -1,6 +1,7 @@
 """OTLP/JSON: what every sender writes, what none should, and what only an attacker would."""
 
 import base64
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -223,7 +224,5 @@ def test_unknown_and_doubled_keys_are_read_or_refused() -> None:
 
 
 def orderly(call: Callable[[], object]) -> None:
-    try:
+    with contextlib.suppress(Malformed):
         call()
-    except Malformed:
-        pass

@@ -114,8 +114,8 @@ def test_a_series_not_seen_for_two_generations_is_forgotten() -> None:
 
 
 def test_the_cache_begins_anew_when_it_is_full() -> None:
-    decoder = Decoder(series_limit=100)
-    for number in range(1000):
+    decoder = Decoder(series_limit=20)
+    for number in range(200):
         seen(decoder, {"a": number})
 
     assert 9 <= decoder.series.generations <= 11

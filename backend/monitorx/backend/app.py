@@ -118,7 +118,7 @@ class App:
         for keys in journal.keys(time.time_ns() - _ns(timedelta(minutes=15)), restored.position):
             seen.add(keys.keys, keys.arrival_ns)
 
-        decoder = Decoder()
+        decoder = Decoder(count=count)
         again = partial(decode_again, decoder)
         backlog = Backlog(journal, again, after=restored.position, max_bytes=_BACKLOG_BYTES)
         writer = Writer(store, position=restored.position, on_written=self._count_commit)

@@ -22,7 +22,7 @@ Count = Callable[[str, Mapping[str, str], float], None]  # a counter of the serv
 
 DROPPED: Final = "monitorx_decode_dropped_total"
 SERIES_PER_METRIC: Final = 10_000  # of one tenant
-SERIES_LIMIT: Final = 150_000  # in one generation of the cache; about 1 kB each
+SERIES_LIMIT: Final = 150_000  # in one generation of the cache; 0.7 kB each and more with long attributes
 
 
 class Decoder:
@@ -66,7 +66,7 @@ class Decoder:
     ) -> tuple[list[ColumnBatch], int]:
         match signal:
             case Signal.TRACES:
-                return decode_traces(request, tenant, self.origins, self.tellings, rejections)
+                return decode_traces(request, tenant, arrival_ns, self.origins, self.tellings, rejections)
             case Signal.METRICS:
                 return decode_metrics(request, tenant, arrival_ns, self.origins, self.series, rejections)
             case Signal.LOGS:

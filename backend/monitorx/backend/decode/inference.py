@@ -26,7 +26,7 @@ _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 
 
 def decode_traces(
-    request: View, tenant: str, origins: Origins, tellings: Tellings, rejections: Rejections
+    request: View, tenant: str, arrival_ns: int, origins: Origins, tellings: Tellings, rejections: Rejections
 ) -> tuple[list[ColumnBatch], int]:
     """The batches of a request, and how many spans it has."""
     calls = Calls(tellings)
@@ -41,7 +41,7 @@ def decode_traces(
                     rejections.add(fault)
                 else:
                     calls.add(span)
-    return ([_batch(calls, tenant)] if calls.span_ids else []), items
+    return ([_batch(calls, tenant, arrival_ns)] if calls.span_ids else []), items
 
 
 def _fault(span: View) -> str:
@@ -50,20 +50,18 @@ def _fault(span: View) -> str:
         return "the trace_id of a span must be 16 bytes, not all zero"
     if len(span_id) != 8 or span_id == _NO_SPAN:
         return "the span_id of a span must be 8 bytes, not all zero"
-    start = span.start_time_unix_nano
-    if start == 0:
-        return "the start_time_unix_nano of a span is missing"
-    if start >= _TIME_LIMIT or span.end_time_unix_nano >= _TIME_LIMIT:
+    if span.start_time_unix_nano >= _TIME_LIMIT or span.end_time_unix_nano >= _TIME_LIMIT:
         return "a time is later than the year 2262"
     return ""
 
 
-def _batch(calls: Calls, tenant: str) -> ColumnBatch:
+def _batch(calls: Calls, tenant: str, arrival_ns: int) -> ColumnBatch:
     keep = fold_inner(calls)
     size = len(calls.span_ids)
     counts = np.array([count for _, count in calls.runs()], dtype=np.int64)
     place = np.array(calls.words, dtype=np.intp)
-    start = np.array(calls.starts, dtype=np.int64)
+    start, end = np.array(calls.starts, dtype=np.int64), np.array(calls.ends, dtype=np.int64)
+    start = np.where(start == 0, np.where(end == 0, arrival_ns, end), start)  # no start: it took no time at its end
     columns = {
         "time_ns": pa.array(start),
         "tenant": constant(tenant, size),
@@ -73,7 +71,7 @@ def _batch(calls: Calls, tenant: str) -> ColumnBatch:
             name: chosen((getattr(words, name) for words in calls.all_words), place)
             for name in ("model", "version", "kind", "operation", "framework", "error_type")
         },
-        "duration_s": pa.array(_duration_s(start, np.array(calls.ends, dtype=np.int64))),
+        "duration_s": pa.array(_duration_s(start, end)),
         **{name: pa.array(values, MEASURE) for name, values in calls.measures.items()},
         "weight": pa.array(calls.weights, MEASURE),
         "trace_id": pa.array(calls.trace_ids, pa.binary(16)),

@@ -11,7 +11,6 @@ import binascii
 import math
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
 from typing import Any, Final, TypeAlias
 
@@ -29,9 +28,11 @@ Converter: TypeAlias = Callable[[Json, int], Json]
 
 DEPTH_LIMIT: Final = 100  # messages within messages, the limit of the protobuf parser
 _INTEGER: Final = re.compile(r"-?[0-9]{1,20}", re.ASCII)
+_DECIMAL: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?", re.ASCII)
 _ID_BYTES: Final = {"trace_id": 16, "span_id": 8, "parent_span_id": 8}
 _WORDS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _LONGEST_NUMBER: Final = 64  # characters of a number written as a text
+_LONGEST_PATH: Final = 150  # characters, in an answer
 
 
 def json_to_protobuf(signal: Signal, body: bytes) -> bytes:
@@ -46,7 +47,8 @@ def json_to_protobuf(signal: Signal, body: bytes) -> bytes:
         message = _message(OFFICIAL[signal].DESCRIPTOR)(document, 0)
         encoded: bytes = message.SerializeToString()
     except _Unfit as error:
-        raise Malformed(f"{error.path or 'the body'}: {error.reason}", field=error.path) from None
+        path = error.path if len(error.path) <= _LONGEST_PATH else f"{error.path[:_LONGEST_PATH]}..."
+        raise Malformed(f"{path or 'the body'}: {error.reason}", field=path) from None
     except RecursionError:
         raise Malformed("the JSON body is nested too deep", field="") from None
     except (msgspec.DecodeError, UnicodeError, ValueError) as error:
@@ -176,8 +178,8 @@ def _double(value: Json, depth: int) -> float:
     if isinstance(value, str) and len(value) <= _LONGEST_NUMBER:
         if value in _WORDS:
             return _WORDS[value]
-        with suppress(ValueError):  # said below
-            value = float(value) if value[-1:].isdigit() else value
+        if _DECIMAL.fullmatch(value):
+            return float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _Unfit(f"a number is needed, not {_shown(value)}")
     try:

@@ -71,10 +71,10 @@ class Points:
         times, starts: Nanoseconds as sent, uint64.
         rows: In the generation's table.
         values: Of gauges and sums.
-        runs: Whose points they are; their counts add up to all points.
+        runs: Whose points they are; their lengths add up to all points.
         own: Identity by index, for points in an overflow series.
         refused: Indices of points that make no sense.
-        spread: Index in `distributions` by point; empty while there are none.
+        distributed: Indices of the points that have a row in `distributions`, in its order.
     """
 
     def __init__(self, table: Generation, series: SeriesCache, rejections: Rejections) -> None:

@@ -11,7 +11,8 @@ class Rejections:
 
     def add(self, reason: str, count: int = 1) -> None:
         """*count* items are refused because of *reason*."""
-        self._counts[reason] = self._counts.get(reason, 0) + count
+        if count:  # clients take a message without a count for a failure
+            self._counts[reason] = self._counts.get(reason, 0) + count
 
     @property
     def count(self) -> int:
