@@ -1,6 +1,7 @@
 """What the API refuses, and in which words."""
 
 import pytest
+import structlog
 from fastapi.testclient import TestClient
 
 from tests.api.conftest import World
@@ -118,8 +119,10 @@ def test_a_store_that_does_not_answer_is_503_with_a_time_to_come_back(world: Wor
 def test_a_fault_of_ours_tells_nothing_of_the_inside(world: World, client: TestClient) -> None:
     world.parts = None  # type: ignore[assignment]  # a fault
 
-    answer = client.get("/api/v1/health")
+    with structlog.testing.capture_logs() as logs:
+        answer = client.get("/api/v1/health")
 
+    assert [(entry["path"], type(entry["exc_info"])) for entry in logs] == [("/api/v1/health", AttributeError)]
     assert (answer.status_code, answer.json()["type"]) == (500, "urn:monitorx:problem:fault")
     assert answer.json()["detail"] == "a fault of the server; its log says more"
 

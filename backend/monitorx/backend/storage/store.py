@@ -35,6 +35,68 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class DriftRow:
+    """
+    What one detector found for one feature of one model version over one window: [start_ns, end_ns).
+
+    Attributes:
+        role: input, output, score, ... as on the sketch.
+        method: The detector, `rank_location` for one.
+        status: ok, small, low_resolution or no_reference. Statistic, p and score are None unless it is ok.
+        drifted: The verdict after correction over all features of the model and after the effect gate.
+        score: The effect that `drift_score` is: Kolmogorov-Smirnov distance of current to reference, 0 to 1.
+        psi: Debiased population stability index.
+        events: Values in the window.
+        reference: Which reference it was compared with.
+    """
+
+    start_ns: int
+    end_ns: int
+    tenant: str
+    model: str
+    version: str
+    feature: str
+    role: str
+    method: str
+    status: str
+    drifted: bool
+    statistic: float | None
+    p: float | None
+    score: float | None
+    psi: float | None
+    events: float
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRow:
+    """One rule's word on one set of labels at *time_ns*, kept when its state changes and once a pane."""
+
+    time_ns: int
+    tenant: str
+    rule: str
+    labels: Mapping[str, str]
+    state: str
+    value: float | None
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class TransitionRow:
+    """One alert's step from state to state."""
+
+    time_ns: int
+    tenant: str
+    fingerprint: str
+    rule: str
+    severity: str
+    labels: Mapping[str, str]
+    before: str  # inactive, pending, firing
+    after: str  # pending, firing, resolved, inactive
+    value: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """
     All that changed up to one position, written as a unit.
@@ -46,6 +108,7 @@ class Commit:
         closed_panes: Panes that closed, whole, and additions that came late: added to what is stored. A pane that
             closes leaves the open ones.
         cursors: Cumulative series' last values, opaque to the store: series key to value; replaces what is stored.
+        drift, verdicts, transitions: Results to keep; the same row again changes nothing.
     """
 
     position: int
@@ -53,6 +116,9 @@ class Commit:
     open_panes: Sequence[PanePartial]
     closed_panes: Sequence[PanePartial]
     cursors: Mapping[int, bytes]
+    drift: Sequence[DriftRow] = ()
+    verdicts: Sequence[VerdictRow] = ()
+    transitions: Sequence[TransitionRow] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +262,14 @@ class Store(Protocol):
 
     def points(self, selection: Selection, *, limit: int) -> list[PointRow]:
         """Data points of metrics, newest first."""
+        ...
+
+    def drift(self, selection: Selection, *, limit: int) -> list[DriftRow]:
+        """Newest window first, then model, version, feature; `equals` may name model, version, feature, status."""
+        ...
+
+    def transitions(self, selection: Selection, *, limit: int) -> list[TransitionRow]:
+        """Newest first; `equals` may name rule, severity, after."""
         ...
 
     def trim(self, before_ns: int) -> int:

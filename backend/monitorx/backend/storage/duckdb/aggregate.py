@@ -11,9 +11,9 @@ so that a million panes cross into Python as a few hundred.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import duckdb
 import numpy as np
 
-import duckdb
 from monitorx.backend.storage.duckdb.question import Column, where
 from monitorx.backend.storage.store import GROUPS, AggregateRow, ModelRow, Selection
 from monitorx.backend.window.latency import LatencyHistogram

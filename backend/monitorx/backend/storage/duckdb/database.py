@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 
-import duckdb
 from monitorx.backend.errors import ConfigError, StorageError
 from monitorx.backend.storage.duckdb import schema
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import duckdb
+
 from monitorx.backend.storage.store import InferenceRow, Place, PointRow, Selection
 
 _FLAGS = {"true": True, "false": False}

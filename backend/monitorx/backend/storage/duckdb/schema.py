@@ -8,9 +8,9 @@ pane's latency histogram is spread over columns, so that DuckDB itself can add h
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 
-import duckdb
 from monitorx.backend.batch import SCHEMAS
 from monitorx.backend.errors import ConfigError
 

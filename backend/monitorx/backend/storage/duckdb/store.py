@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 
-import duckdb
 from monitorx.backend.batch import BatchKind
 from monitorx.backend.storage.duckdb import aggregate, question
 from monitorx.backend.storage.duckdb.database import Database
@@ -146,7 +146,8 @@ def _row_table(kind: BatchKind, batches: Sequence[Batch]) -> pa.Table | None:
     chosen = [batch for batch in batches if batch.columns.kind is kind and batch.columns.rows.num_rows]
     if not chosen:
         return None
-    table = pa.Table.from_batches([batch.columns.rows for batch in chosen])
+    # One chunk and one dictionary: DuckDB takes hundreds of small ones at a third of the speed.
+    table = pa.Table.from_batches([batch.columns.rows for batch in chosen]).combine_chunks()
     lengths = [batch.columns.rows.num_rows for batch in chosen]
     positions = np.repeat(np.array([batch.position for batch in chosen], dtype=np.int64), lengths)
     if kind is BatchKind.METRIC:
