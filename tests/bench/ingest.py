@@ -8,14 +8,13 @@ rotel, receiving and discarding. D is the Collector queueing on disk with fsync.
 
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
+from monitorx.backend.batch import Signal
 from tests.bench import load, peers
 from tests.bench.plain_walk import plain_walk
 from tests.support.server import Server, until
@@ -56,7 +55,7 @@ def main() -> None:
 
 def _round(loads: dict[str, load.Load]) -> Iterator[tuple[str, dict[str, Figure]]]:
     yield "N, plain walk", {signal: _walk(each) for signal, each in loads.items()}
-    others = [rotel for rotel in (peers.rotel,)]
+    others: list[Callable[[Path], AbstractContextManager[peers.Peer]]] = [peers.rotel]
     if peers.otelcol():
         others += [
             lambda folder: peers.collector(folder, queue=False),
@@ -79,10 +78,9 @@ def monitorx() -> Iterator[tuple[Server, peers.Peer]]:
 
 
 def _walk(each: load.Load) -> Figure:
-    kind = ExportTraceServiceRequest if each.signal == "traces" else ExportMetricsServiceRequest
     began, wall = time.process_time(), time.monotonic()
     for body in each.bodies:
-        plain_walk(kind, body)
+        plain_walk(Signal(each.signal), body)
     return Figure(each.total / (time.monotonic() - wall), each.total / (time.process_time() - began))
 
 
@@ -102,8 +100,6 @@ def _stored(each: load.Load, server: Server, peer: peers.Peer) -> Figure:
 
 def _rows(server: Server) -> float:
     """Rows that the store has committed."""
-    import urllib.request
-
     with urllib.request.urlopen(f"http://{server.api}/metrics", timeout=10) as answer:
         lines = answer.read().decode().splitlines()
     return sum(float(line.split()[-1]) for line in lines if line.startswith("monitorx_store_rows_total{"))

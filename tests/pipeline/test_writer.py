@@ -1,5 +1,7 @@
 """The store's writer: a commit is tried until it is written, and what stands in the way is said."""
 
+from collections.abc import Mapping
+
 from monitorx.backend.errors import StorageError
 from monitorx.backend.storage.store import Commit
 from monitorx.backend.writer import Writer
@@ -20,6 +22,10 @@ class Stubborn:
         self.written.append(commit.position)
 
 
+def ignore(name: str, labels: Mapping[str, str], value: float) -> None:
+    """Where nobody counts."""
+
+
 def commit(position: int) -> Commit:
     return Commit(position, (), (), (), {})
 
@@ -27,7 +33,7 @@ def commit(position: int) -> Commit:
 def test_commits_are_written_in_order_each_once() -> None:
     store = Stubborn(0)
     seen: list[int] = []
-    writer = Writer(store, position=0, on_written=lambda each: seen.append(each.position))
+    writer = Writer(store, position=0, on_written=lambda each: seen.append(each.position), count=ignore)
     writer.start()
 
     for position in (1, 2, 3):
@@ -39,7 +45,7 @@ def test_commits_are_written_in_order_each_once() -> None:
 
 def test_a_commit_that_fails_is_tried_again() -> None:
     store = Stubborn(1)
-    writer = Writer(store, position=0, on_written=lambda _: None)
+    writer = Writer(store, position=0, on_written=lambda _: None, count=ignore)
     writer.start()
 
     writer.hand_over(commit(1))
@@ -52,7 +58,7 @@ def test_a_commit_that_fails_is_tried_again() -> None:
 
 
 def test_a_store_that_never_takes_it_does_not_hold_up_the_stop() -> None:
-    writer = Writer(Stubborn(10**9), position=0, on_written=lambda _: None)
+    writer = Writer(Stubborn(10**9), position=0, on_written=lambda _: None, count=ignore)
     writer.start()
     writer.hand_over(commit(1))
 
@@ -61,7 +67,7 @@ def test_a_store_that_never_takes_it_does_not_hold_up_the_stop() -> None:
 
 
 def test_stop_is_safe_twice_and_before_start() -> None:
-    writer = Writer(Stubborn(0), position=7, on_written=lambda _: None)
+    writer = Writer(Stubborn(0), position=7, on_written=lambda _: None, count=ignore)
 
     assert writer.stop(0.1)
     assert writer.stop(0.1)

@@ -266,7 +266,7 @@ def parse(text: str, file: str) -> Node:
         mark = error.problem_mark or error.context_mark
         raise DocumentError([Problem(file, mark.line + 1 if mark else 0, "", f"not YAML: {error.problem}")]) from error
     except yaml.YAMLError as error:
-        raise DocumentError([Problem(file, 0, "", f"not YAML: {error}")]) from error
+        raise DocumentError([Problem(file, 0, "", f"not YAML: {' '.join(str(error).split())}")]) from error
     except RecursionError:
         raise DocumentError([Problem(file, 0, "", f"is nested deeper than {MAX_DEPTH} levels")]) from None
     if root is None:

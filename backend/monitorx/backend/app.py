@@ -30,6 +30,7 @@ from monitorx.backend.config import Address, Settings
 from monitorx.backend.decode import Decoder, find_span
 from monitorx.backend.dedup import Seen
 from monitorx.backend.errors import ConfigError
+from monitorx.backend.gauges import expose
 from monitorx.backend.health import Checkup
 from monitorx.backend.ingest import IngestStep, decode_again
 from monitorx.backend.journal import FileJournal
@@ -37,7 +38,7 @@ from monitorx.backend.pipeline import Pipeline
 from monitorx.backend.receiver.grpc import GrpcReceiver, GrpcSettings
 from monitorx.backend.receiver.http import HttpReceiver, HttpSettings
 from monitorx.backend.rule import Rule, load, longest_window, watched_metrics
-from monitorx.backend.storage.store import Commit, Store
+from monitorx.backend.storage.store import Commit, Selection, Store
 from monitorx.backend.telemetry import Telemetry
 from monitorx.backend.window import Bounds, Windows
 from monitorx.backend.writer import Writer
@@ -45,6 +46,8 @@ from monitorx.backend.writer import Writer
 _GRACE_S = 10.0
 _TRIM_EVERY = timedelta(minutes=10)
 _BACKLOG_BYTES = 64 << 20
+_POINTS_A_METRIC = 100_000  # read back at a start, for rules that look at a metric by name
+_TENANT = "default"
 
 _log = structlog.get_logger(__name__)
 
@@ -97,6 +100,9 @@ class App:
         windows = Windows(Bounds(retain=retain), watch=watched_metrics(rules), count=count)
         restored = store.restore(time.time_ns() - _ns(retain))
         windows.restore(restored.open_panes, restored.closed_panes, restored.cursors)
+        for name in watched_metrics(rules):
+            recent = Selection(_TENANT, time.time_ns() - _ns(retain), time.time_ns() + _ns(retain), {"name": name})
+            windows.restore_points(store.points(recent, limit=_POINTS_A_METRIC), tenant=_TENANT)
 
         states = SQLiteStore(settings.data_dir / "alerting.sqlite")
         self._stack.callback(states.close)
@@ -121,7 +127,7 @@ class App:
         decoder = Decoder(count=count)
         again = partial(decode_again, decoder)
         backlog = Backlog(journal, again, after=restored.position, max_bytes=_BACKLOG_BYTES)
-        writer = Writer(store, position=restored.position, on_written=self._count_commit)
+        writer = Writer(store, position=restored.position, on_written=self._count_commit, count=count)
         pipeline = Pipeline(backlog, seen, windows, rules, alerting.observe, writer, clock=time.time_ns, count=count)
         ingest = IngestStep(
             journal,
@@ -141,7 +147,16 @@ class App:
         await self._answer(store, journal, alerting, checkup)
         trimming = asyncio.create_task(self._trim(store, journal, writer))
         self._stack.callback(trimming.cancel)
-        self._gauges(ingest, backlog, journal, seen, alerting)
+        self._telemetry.gauge("monitorx_store_size_bytes", partial(_size_bytes, settings.data_dir))
+        expose(
+            self._telemetry,
+            ingest=ingest,
+            journal=journal,
+            backlog=backlog,
+            seen=seen,
+            windows=windows,
+            alerting=alerting,
+        )
         self._is_ready = True
 
     async def _receive(self, ingest: IngestStep) -> None:
@@ -200,6 +215,7 @@ class App:
                 freed = await asyncio.to_thread(journal.trim, before_ns, writer.position)
                 rows = await asyncio.to_thread(store.trim, before_ns)
             except Exception as error:  # noqa: BLE001  retention is tried again; the server goes on without it
+                self._telemetry.count("monitorx_store_errors_total", {"operation": "trim"})
                 _log.error("retention could not delete what is old", error=str(error))
             else:
                 self._telemetry.count("monitorx_journal_trimmed_bytes_total", {}, freed)
@@ -214,18 +230,6 @@ class App:
 
     def _receivers_in_words(self) -> str:
         return ", ".join(f"{name} on {address}" for name, address in self._listening.items())
-
-    def _gauges(
-        self, ingest: IngestStep, backlog: Backlog, journal: FileJournal, seen: Seen, alerting: Alerting
-    ) -> None:
-        gauge = self._telemetry.gauge
-        gauge("monitorx_ingest_queue_bytes", ingest.inflight_bytes)
-        gauge("monitorx_pipeline_queue_bytes", backlog.bytes)
-        gauge("monitorx_pipeline_lag_records", backlog.lag)
-        gauge("monitorx_journal_size_bytes", lambda: journal.counters().disk_bytes)
-        gauge("monitorx_dedup_keys", lambda: seen.state().keys)
-        gauge("monitorx_alerts_firing", lambda: alerting.health().alerts["firing"])
-        gauge("monitorx_outbox_pending", lambda: alerting.health().outbox)
 
 
 def _configuration(path: Path | None) -> tuple[tuple[Rule, ...], AlertingConfig]:
@@ -267,6 +271,11 @@ def _span(journal: FileJournal, position: int, trace_id: str, span_id: str) -> d
     if record is None:
         return None
     return find_span(record.body, bytes.fromhex(trace_id), bytes.fromhex(span_id))
+
+
+def _size_bytes(data_dir: Path) -> int:
+    """Of the embedded store, write-ahead log included."""
+    return sum(file.stat().st_size for file in data_dir.glob("telemetry.duckdb*"))
 
 
 def _in_use(flag: str, address: Address, error: OSError) -> ConfigError:

@@ -142,7 +142,9 @@ class Pipeline:
         now_ns = self._clock()
         self._windows.close(now_ns)
         observations = [
-            observation(rule, verdict) for rule in self._rules for verdict in evaluate(rule, self._windows, now_ns)
+            observation(rule, verdict)
+            for rule in self._rules
+            for verdict in evaluate(rule, self._windows, now_ns, count=self._count)
         ]
         self._count("monitorx_rule_evaluations_total", {}, float(len(self._rules)))
         self._observe(observations, self._position)

@@ -1,12 +1,14 @@
 """The store's one writer: takes a commit, writes it until it is written, and says what stands in the way."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 
 from monitorx.backend.errors import MonitorXError
 from monitorx.backend.storage.store import Commit, Store
+
+Count = Callable[[str, Mapping[str, str], float], None]
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 10.0
 _log = structlog.get_logger(__name__)
@@ -21,9 +23,10 @@ class Writer:
         position: Of the last commit written.
     """
 
-    def __init__(self, store: Store, *, position: int, on_written: Callable[[Commit], None]) -> None:
+    def __init__(self, store: Store, *, position: int, on_written: Callable[[Commit], None], count: Count) -> None:
         self._store = store
         self._on_written = on_written
+        self._count = count
         self._commit: Commit | None = None
         self._changed = threading.Condition()
         self._stopping = threading.Event()
@@ -85,6 +88,7 @@ class Writer:
                 self.trouble = ""
                 self._on_written(commit)
                 return True
+            self._count("monitorx_store_errors_total", {"operation": "write"}, 1.0)
             if self._stopping.wait(wait_s):
                 return False
             wait_s = min(wait_s * 2, _LONGEST_WAIT_S)

@@ -15,7 +15,7 @@ Cursors are bounded in number; the ones not touched for longest go first (`evict
 import hashlib
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -115,7 +115,8 @@ def _difference(point: Point, last: Point) -> Point | None:
         return None
     # The largest since the start is this interval's only if it grew; else the buckets say how large it may be.
     largest = point.max if not point.max <= last.max else np.nan
-    return replace(point, count=count, sum=point.sum - last.sum, zero=zero, max=largest, buckets=buckets)
+    total = point.sum - last.sum
+    return Point(point.start_ns, point.time_ns, count, total, zero, largest, point.shape, point.offset, buckets)
 
 
 def _subtract(point: Point, last: Point) -> Floats | None:

@@ -135,18 +135,23 @@ def _explicit(histograms: Explicit, zero: Floats, max_s: Floats) -> Intervals:
 def _exponential(histograms: Exponential, max_s: Floats) -> tuple[Points, Intervals]:
     which, position, count = _filled(histograms.lengths, histograms.counts)
     index = histograms.offset[which] + position
-    finer = np.clip(histograms.scale[which] - SCALE, -_MAX_SHIFT, _MAX_SHIFT)
-    row, shift = histograms.row[which], histograms.shift[which] * STEPS
-    low, high = np.ldexp(index.astype(np.float64), -finer) + shift, np.ldexp(index + 1.0, -finer) + shift
-    largest = _sane(histograms.max_s)[which]
-    edge = np.exp2(np.clip(high / STEPS, -1000.0, 24.0))
-    np.maximum.at(max_s, row, np.where(np.isnan(largest), edge, largest))
-    is_exact = (finer >= 0) & (shift == 0)
-    exact = Points(row[is_exact], clip_indexes(index[is_exact] >> finer[is_exact]), count[is_exact])
-    rest = ~is_exact
-    low = np.fmax(low, np.where(histograms.min_s[which] > 0, places(histograms.min_s[which]), np.nan))[rest]
-    high = np.fmin(high, np.where(largest > 0, places(largest), np.nan))[rest]
-    return exact, Intervals(row[rest], np.minimum(low, high), high, count[rest])
+    finer = np.clip(histograms.scale - SCALE, -_MAX_SHIFT, _MAX_SHIFT)
+    shift = histograms.shift * STEPS
+    smallest, largest = _sane(histograms.min_s), _sane(histograms.max_s)
+    np.maximum.at(max_s, histograms.row, np.fmax(largest, -np.inf))
+    # Where the largest is not told, it is the upper end of the highest bucket in use.
+    untold = np.flatnonzero(np.isnan(largest)[which])
+    of = which[untold]
+    edges = np.exp2(np.clip((np.ldexp(index[untold] + 1.0, -finer[of]) + shift[of]) / STEPS, -1000.0, 24.0))
+    np.maximum.at(max_s, histograms.row[of], edges)
+    is_exact = ((finer >= 0) & (shift == 0))[which]
+    of, rest = which[is_exact], which[~is_exact]
+    exact = Points(histograms.row[of], clip_indexes(index[is_exact] >> finer[of]), count[is_exact])
+    coarse = index[~is_exact].astype(np.float64)
+    low, high = np.ldexp(coarse, -finer[rest]) + shift[rest], np.ldexp(coarse + 1.0, -finer[rest]) + shift[rest]
+    low = np.fmax(low, np.where(smallest > 0, places(smallest), np.nan)[rest])
+    high = np.fmin(high, np.where(largest > 0, places(largest), np.nan)[rest])
+    return exact, Intervals(histograms.row[rest], np.minimum(low, high), high, count[~is_exact])
 
 
 def _sane(seconds: Floats) -> Floats:

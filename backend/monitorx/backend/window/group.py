@@ -67,7 +67,13 @@ def codes(array: pa.DictionaryArray) -> npt.NDArray[np.int64]:
 
 def texts_at(array: pa.DictionaryArray, where: npt.NDArray[np.int64]) -> list[str]:
     """The texts in the rows *where*; "" for null."""
-    return [text or "" for text in array.take(pa.array(where)).to_pylist()]
+    coded, words = codes(array)[where], array.dictionary
+    if len(words) > 2 * coded.size:  # the dictionary may be that of a whole request
+        used, coded = np.unique(coded, return_inverse=True)
+        words = words.take(pa.array(used, mask=used < 0))
+    texts = [text or "" for text in words.to_pylist()]
+    texts.append("")  # at -1, the code of null
+    return [texts[code] for code in coded.tolist()]
 
 
 def measures(rows: pa.RecordBatch, name: str, missing: float = 0.0) -> npt.NDArray[np.float64]:

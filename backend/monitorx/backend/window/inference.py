@@ -67,10 +67,10 @@ def _latencies(of: Ints, size: int, duration_s: Floats, weight: Floats) -> list[
 
 
 def histograms(matrix: Matrix, zero: Floats, sum_s: Floats, max_s: Floats) -> list[LatencyHistogram]:
-    """One histogram a row of *matrix*, cut to the columns in use."""
+    """One histogram a row of *matrix*, cut to the columns in use; their counts are views of it."""
     begins, ends = spans(matrix)
     return [
-        LatencyHistogram(matrix.first + begin, cells[begin:end].copy(), zero=zeros, sum_s=total_s, max_s=largest_s)
+        LatencyHistogram(matrix.first + begin, cells[begin:end], zero=zeros, sum_s=total_s, max_s=largest_s)
         for cells, begin, end, zeros, total_s, largest_s in zip(
             matrix.cells, begins.tolist(), ends.tolist(), zero.tolist(), sum_s.tolist(), max_s.tolist(), strict=True
         )

@@ -177,7 +177,11 @@ class LatencyHistogram:
 
     def _add(self, offset: int, counts: Floats) -> None:
         """Add bucket counts, widening the range where they lie outside."""
-        if not counts.size:
+        begin, size = offset - self.offset, counts.size
+        if begin >= 0 and begin + size <= self.counts.size:  # the usual case, and nothing at all
+            self.counts[begin : begin + size] += counts
+            return
+        if not size:
             return
         if not self.counts.size:
             self.offset, self.counts = offset, counts.copy()

@@ -81,12 +81,13 @@ class Meters:
         if pane.key.source != METRIC:
             return
         whose = identity(pane.key)
-        if pane.requests:
-            self._calls[whose] = max(pane.start_ns, self._calls.get(whose, 0))
-        if pane.input_tokens or pane.output_tokens:
-            self._tokens[whose] = max(pane.start_ns, self._tokens.get(whose, 0))
-        if pane.samples:
-            self._samples[whose] = max(pane.start_ns, self._samples.get(whose, 0))
+        for seen, amount in (
+            (self._calls, pane.requests),
+            (self._tokens, pane.input_tokens + pane.output_tokens),
+            (self._samples, pane.samples),
+        ):
+            if amount and seen.get(whose, -1) < pane.start_ns:
+                seen[whose] = pane.start_ns
 
     def add(self, totals: Totals, pane: PanePartial) -> None:
         """Add what *pane* counts and no other source does."""

@@ -15,13 +15,14 @@ from monitorx.alerting.matcher import Matcher, all_match
 from monitorx.backend.batch import BatchKind, ColumnBatch
 from monitorx.backend.window import inference, metric, series
 from monitorx.backend.window.cumulative import Cursors
-from monitorx.backend.window.pane import PANE_NS, PaneKey, PanePartial
+from monitorx.backend.window.pane import METRIC, PANE_NS, PaneKey, PanePartial
 from monitorx.backend.window.totals import Meters, Totals
 
 OTHER = "__other__"
 Group = tuple[str, ...]
 _Place = tuple[PaneKey, int]
 _KNOWN = timedelta(hours=1)  # how long it is known, at least, that there was a group
+_METERED = timedelta(minutes=5)  # metrics come once a minute by default: spans do not step in between two of them
 _Panes = dict[int, dict[PaneKey, PanePartial]]  # by start
 
 
@@ -72,7 +73,7 @@ class Windows:
         self._wanted = metric.CALL_METRICS | self._watched
         self._open: _Panes = {}
         self._closed: _Panes = {}
-        self._changed: set[_Place] = set()
+        self._changed: dict[int, PanePartial] = {}  # open panes by their id: keys are dear to hash
         self._leaving: dict[_Place, PanePartial] = {}  # closed or late since the last take
         self._keys: dict[PaneKey, int] = {}  # and the newest pane of each
         self._watermarks: dict[tuple[str, str, str], int] = {}
@@ -96,7 +97,7 @@ class Windows:
         before = now_ns - self._retain_ns - PANE_NS
         for start in [start for start in self._closed if start < before]:
             del self._closed[start]
-        self._meters.drop(before)
+        self._meters.drop(now_ns - max(self._retain_ns, _ns(_METERED)) - PANE_NS)
         known_before = now_ns - max(self._retain_ns, _ns(_KNOWN)) - PANE_NS
         self._drop_keys(known_before)
         self._series.drop(before, known_before)
@@ -107,9 +108,9 @@ class Windows:
 
         Everything added is in exactly one of the closed panes ever taken or, until then, in the open ones.
         """
-        changed = [_copy(self._open[start][key]) for key, start in self._changed]
+        changed = [_copy(pane) for pane in self._changed.values()]
         leaving = list(self._leaving.values())
-        self._changed, self._leaving = set(), {}
+        self._changed, self._leaving = {}, {}
         return changed, leaving, self._cursors.take()
 
     def restore(
@@ -198,34 +199,52 @@ class Windows:
     def _add_all(self, partials: Sequence[PanePartial], clamped: int, arrival_ns: int) -> None:
         if clamped:
             self._count("monitorx_window_clamped_total", {}, clamped)
-        for partial in partials:
-            self._add(partial)
+        opened = [partial for partial in partials if self._add(partial)]
         # After all of them: a batch is in no order, so its rows do not make each other late.
-        for partial in partials:
-            process = partial.key[:3]
-            seen = min(partial.start_ns, arrival_ns)
+        for pane in opened:
+            process, seen = pane.key[:3], min(pane.start_ns, arrival_ns)
             if seen > self._watermarks.get(process, 0):
                 self._watermarks[process] = seen
-        self._bound()
+        if opened:
+            self._bound()
 
-    def _add(self, partial: PanePartial) -> None:
+    def _add(self, partial: PanePartial) -> bool:
+        """Add *partial* where it belongs; True if it opened a pane."""
+        of_start = self._open.get(partial.start_ns)
+        pane = of_start.get(partial.key) if of_start else None
+        if pane is not None:
+            self._merge(pane, partial)
+            return False
         partial.key = self._admitted(partial.key, partial.start_ns)
         place = partial.key, partial.start_ns
         self._meters.see(partial)
-        pane = self._open.get(partial.start_ns, {}).get(partial.key)
-        if pane is not None:
-            pane.merge(partial)
-            self._changed.add(place)
-        elif self._is_late(partial):
+        if of_start and partial.key in of_start:  # its key was changed
+            self._merge(of_start[partial.key], partial)
+            return False
+        if self._is_late(partial):
             self._count("monitorx_window_late_total", {}, 1.0)
             self._leave(partial)
-        elif place in self._leaving:
+            return False
+        if place in self._leaving:
             # Closed and not yet taken: opened again, it would leave the store's open panes in the same commit.
             self._leave(partial)
-            _put(self._closed, partial)
-        else:
-            self._open.setdefault(partial.start_ns, {})[partial.key] = partial
-            self._changed.add(place)
+            _put(self._closed, _copy(partial))
+            return False
+        pane = _copy(partial)  # what came is a part of a whole batch
+        self._open.setdefault(pane.start_ns, {})[pane.key] = pane
+        self._changed[id(pane)] = pane
+        return True
+
+    def _merge(self, pane: PanePartial, partial: PanePartial) -> None:
+        # Who sends metrics is noted when a pane first has any: looking it up for each addition would cost more than it.
+        if partial.key.source == METRIC and (
+            (partial.requests and not pane.requests)
+            or (partial.samples and not pane.samples)
+            or (partial.input_tokens + partial.output_tokens and not pane.input_tokens + pane.output_tokens)
+        ):
+            self._meters.see(partial)
+        pane.merge(partial)
+        self._changed[id(pane)] = pane
 
     def _is_late(self, partial: PanePartial) -> bool:
         watermark = self._watermarks.get(partial.key[:3], 0)
@@ -246,8 +265,8 @@ class Windows:
             self._leaving[place] = _copy(partial)
 
     def _close(self, start: int) -> None:
-        for key, pane in self._open.pop(start).items():
-            self._changed.discard((key, start))
+        for pane in self._open.pop(start).values():
+            self._changed.pop(id(pane), None)
             self._leave(pane)
             _put(self._closed, pane)
 
