@@ -15,6 +15,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs/start").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.M | re.S)
 # `make` targets call these tests: that they exist is checked here, that they work by whoever runs them.
 MAKE = re.compile(r"^\s*make\b.*$", re.M)
+# What these lines bring is already there, editable.
+INSTALL = re.compile(r"^\s*pip install 'monitorx\b.*$", re.M)
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -42,7 +44,7 @@ def test_make_targets_exist(page: Path) -> None:
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_commands_of_a_page_work(page: Path, tmp_path: Path) -> None:
-    script = MAKE.sub("true", "\n".join(blocks(page, "bash")))
+    script = INSTALL.sub("true", MAKE.sub("true", "\n".join(blocks(page, "bash"))))
     if not script.strip():
         pytest.skip("the page has no commands")
     for name in ("docs", "README.md"):
