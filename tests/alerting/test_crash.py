@@ -13,8 +13,8 @@ from monitorx.alerting.alert import Alert, Condition, State
 from tests.alerting.scenario import NOON, Scenario, config, observation, policy
 
 Make = Callable[..., Scenario]
-QUICK = "receiver: ops\ngroup_by: [model]\ngroup_wait: 10s\ngroup_interval: 20s\nrepeat_interval: 1h\n"
-MODELS = ("fraud", "churn")
+QUICK = "receiver: ops\ngroup_by: [alertname]\ngroup_wait: 10s\ngroup_interval: 20s\nrepeat_interval: 1h\n"
+MODELS = {"fraud": 0, "churn": 0, "chat": 15}  # and how long each must be bad before it fires
 
 
 def test_for_goes_on_where_it_was(scenario: Make) -> None:
@@ -115,15 +115,11 @@ def test_a_route_that_is_gone_leaves_nothing_behind(scenario: Make) -> None:
     assert list(restored.log) == [("{}:{}", "night/fake[0]")]
 
 
-conditions = st.sampled_from([Condition.OK, Condition.BREACHED, Condition.NO_DATA, Condition.ERROR])
-steps = st.lists(
-    st.one_of(
-        st.tuples(st.just("push"), st.sampled_from(MODELS), conditions, st.integers(0, 25)),
-        st.tuples(st.just("wait"), st.integers(1, 100)),
-        st.tuples(st.sampled_from(["crash", "crash before the mark", "hold", "release"])),
-    ),
-    max_size=25,
-)
+conditions = st.sampled_from([*[Condition.OK, Condition.BREACHED] * 4, Condition.NO_DATA, Condition.ERROR])
+pushes = st.tuples(st.just("push"), st.sampled_from(sorted(MODELS)), conditions, st.integers(0, 12))
+waits = st.tuples(st.just("wait"), st.integers(1, 40))
+turns = st.tuples(st.sampled_from(["crash", "crash before the mark", "hold", "release", "release"]))
+steps = st.lists(st.one_of(pushes, pushes, pushes, pushes, waits, turns), min_size=25, max_size=60)
 
 
 class History(Scenario):
@@ -163,7 +159,7 @@ def play(app: History, history: list[tuple[object, ...]]) -> int:
         if what == "push":
             model, condition, later = details
             at += later  # type: ignore[operator]  # an integer
-            app.push(observation(policy(held_for=15), condition, labels={"model": model}), at=at)  # type: ignore[arg-type, dict-item]
+            app.push(observation(policy(held_for=MODELS[model]), condition, labels={"model": model}), at=at)  # type: ignore[arg-type, dict-item]
         elif what == "wait":
             at += details[0]  # type: ignore[operator]  # an integer
             app.until(at)
@@ -179,7 +175,7 @@ def play(app: History, history: list[tuple[object, ...]]) -> int:
     return repeatable
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps)
 def test_any_history_tells_the_truth(folder: Path, history: list[tuple[object, ...]]) -> None:
     path = folder / "history.db"

@@ -23,9 +23,8 @@ ALERT = Alert(
     value=0.1,
     evidence={"events": "3"},
 )
-ROW = OutboxRow(
-    "ops/webhook[0]", Notification("n1", "ops", "{}:{}", {"a": "b"}, (ALERT,), NOON, "http://x"), frozenset("a")
-)
+NOTIFICATION = Notification("n1", "ops", "{}:{}", {"a": "b"}, (ALERT,), NOON, "http://x")
+ROW = OutboxRow("ops/webhook[0]", NOTIFICATION, frozenset("a"))
 FULL = Commit(
     position=7,
     alerts={"f1": Standing(ALERT, NOON)},

@@ -152,8 +152,8 @@ class Alerting:
         try:
             self._store.write(commit)
         except (sqlite3.Error, OSError) as error:
-            self._count("monitorx_alerting_write_errors_total", {}, 1)
             self._store_error = str(error)
+            self._count("monitorx_alerting_write_errors_total", {}, 1)
             with self._lock:
                 self._ledger.put_back(commit)
             raise
