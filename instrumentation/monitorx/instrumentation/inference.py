@@ -97,7 +97,7 @@ class Inference:
         observations: What was seen of inputs and outputs; nothing so far.
     """
 
-    # From `finisher` on: only while it runs.
+    # `finisher`, `span`, `token`, `started_ns` and `known_batch_size` are the emitter's, while it runs.
     __slots__ = (
         "batch_size",
         "duration_s",
@@ -114,18 +114,20 @@ class Inference:
         "token",
     )
 
+    known_batch_size: int | None
+    started_ns: int
+
     def __init__(self, subject: Subject, start_ns: int, batch_size: int | None = None) -> None:
         self.subject = subject
         self.start_ns = start_ns
         self.duration_s = 0.0
-        self.batch_size = self.known_batch_size = batch_size
+        self.batch_size = batch_size
         self.input_shape: tuple[int, ...] | None = None
         self.error_type: str | None = None
         self.span_context: SpanContext | None = None
         self.observations: tuple[object, ...] = ()
         self.finisher: Finisher | None = None
         self.span: Span | None = None
-        self.started_ns = 0
         self.token: Token[Context] | None = None
 
     @property

@@ -12,13 +12,14 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import Token
 from functools import cache
 
 from opentelemetry import context as otel
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-from opentelemetry.trace import Span, Status, StatusCode
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from monitorx.instrumentation.buffer import Buffer
 from monitorx.instrumentation.inference import Inference, Subject
@@ -26,12 +27,16 @@ from monitorx.instrumentation.scope import SCOPE_NAME, scope_version
 from monitorx.instrumentation.sink import MetricsApi
 from monitorx.semconv import SCHEMA_URL, attributes
 
+INTERNAL = SpanKind.INTERNAL
+
 logger = logging.getLogger(__name__)
 
 _INSIDE = otel.create_key("monitorx-inside")
 _INSIDE_ONLY = Context({_INSIDE: True})
 # The key under which the API keeps the current span, so that span and mark are set in one new context.
 (_SPAN,) = trace.set_span_in_context(trace.INVALID_SPAN, Context())
+with suppress_instrumentation():
+    _SUPPRESSING = tuple(otel.get_current())  # the keys that switch instrumentation off in a context
 _ERROR = Status(StatusCode.ERROR)
 
 
@@ -60,14 +65,22 @@ class Emitter:
         self._faults = itertools.count(1)
         self.faults = 0  # errors of our own that were kept from the application
 
-    def start(self, subject: Subject, batch_size: int | None = None) -> Inference | None:
-        """Begin an inference that is current on this thread, or None if it is inside another one or suppressed."""
+    def start(
+        self, subject: Subject, batch_size: int | None = None, context: Context | None = None
+    ) -> Inference | None:
+        """
+        Begin an inference that is current on this thread until it stops; None where there is none to begin.
+
+        Args:
+            subject: What is called.
+            batch_size: Where it is known already; it may be set until the inference stops.
+            context: What `outermost` gave, for callers that asked it themselves.
+        """
         try:
-            context = otel.get_current()
-            if _INSIDE in context or not is_instrumentation_enabled():
+            if context is None and (context := outermost()) is None:
                 return None
             inference = self._begin(subject, batch_size, context)
-            _enter(inference, context)
+            inference.token = _enter(inference, context)
             inference.started_ns = self.timer()
         except Exception:  # noqa: BLE001 - the boundary to the application: it must not see our faults
             self.count_fault("starting an inference")
@@ -77,8 +90,8 @@ class Emitter:
     def prepare(self, subject: Subject) -> Inference | None:
         """Begin an inference that is current only within `active(inference)`: for calls that run in several steps."""
         try:
-            context = otel.get_current()
-            if _INSIDE in context or not is_instrumentation_enabled():
+            context = outermost()
+            if context is None:
                 return None
             inference = self._begin(subject, None, context)
             inference.started_ns = self.timer()
@@ -88,13 +101,16 @@ class Emitter:
         return inference
 
     def _begin(self, subject: Subject, batch_size: int | None, context: Context) -> Inference:
-        inference = Inference(subject, self.clock(), batch_size)
+        start_ns = self.clock()
+        inference = Inference(subject, start_ns, batch_size)
         known: dict[str, str | int] = subject.span_attributes
         if batch_size is not None:
             known = {**known, attributes.ML_REQUEST_BATCH_SIZE: batch_size}
-        inference.span = self._tracer.start_span(
-            subject.span_name, context, attributes=known, start_time=inference.start_ns
-        )
+        span = self._tracer.start_span(subject.span_name, context, INTERNAL, known, None, start_ns)
+        inference.span = span
+        if span.is_recording():
+            inference.span_context = span.get_span_context()
+        inference.known_batch_size = batch_size
         inference.finisher = self
         return inference
 
@@ -103,10 +119,11 @@ class Emitter:
         try:
             duration_ns = self.timer() - inference.started_ns
             inference.duration_s = duration_ns * 1e-9
-            _leave(inference)
+            token, inference.token = inference.token, None
+            if token is not None:
+                otel.detach(token)
             span, inference.span = inference.span, None
-            if span is not None and span.is_recording():
-                inference.span_context = span.get_span_context()
+            if span is not None and inference.span_context is not None:
                 _end(span, inference, inference.start_ns + duration_ns)
             self.buffer.append(inference)
         except Exception:  # noqa: BLE001 - the boundary to the application: it must not see our faults
@@ -118,19 +135,19 @@ class Emitter:
         logger.debug("error while %s; the application is not affected", doing, exc_info=True)
 
 
-def _enter(inference: Inference, context: Context) -> None:
+def outermost() -> Context | None:
+    """The current context where an inference may begin in it; None inside another one, and where suppressed."""
+    context = otel.get_current()
+    if context and (_INSIDE in context or any(map(context.get, _SUPPRESSING))):
+        return None
+    return context
+
+
+def _enter(inference: Inference, context: Context) -> Token[Context]:
     span = inference.span
-    if span is not None and span.get_span_context().is_valid:
-        inside = Context({**context, _INSIDE: True, _SPAN: span})
-    else:
-        inside = Context({**context, _INSIDE: True}) if context else _INSIDE_ONLY
-    inference.token = otel.attach(inside)
-
-
-def _leave(inference: Inference) -> None:
-    token, inference.token = inference.token, None
-    if token is not None:
-        otel.detach(token)
+    if span is not None and (inference.span_context or span.get_span_context()).trace_id:
+        return otel.attach(Context({**context, _INSIDE: True, _SPAN: span}))
+    return otel.attach(Context({**context, _INSIDE: True}) if context else _INSIDE_ONLY)
 
 
 def _end(span: Span, inference: Inference, end_ns: int) -> None:
@@ -151,11 +168,11 @@ def active(inference: Inference | None) -> Iterator[None]:
     if inference is None:
         yield
         return
-    _enter(inference, otel.get_current())
+    token = _enter(inference, otel.get_current())
     try:
         yield
     finally:
-        _leave(inference)
+        otel.detach(token)
 
 
 @contextmanager

@@ -37,8 +37,8 @@ class Series:
         self.duration = ExponentialHistogram()
         self.batch_size = ExponentialHistogram()
         self.samples = 0
-        self.newest: Exemplar | None = None
-        self.slowest: Exemplar | None = None
+        self.newest: Inference | None = None
+        self.slowest: Inference | None = None
 
     def add(self, inference: Inference) -> None:
         """Count one call."""
@@ -48,27 +48,36 @@ class Series:
             self.samples += inference.batch_size
         span = inference.span_context
         if span is not None and span.trace_flags.sampled:
-            end_ns = inference.start_ns + int(inference.duration_s * 1e9)
-            self._show(Exemplar(inference.duration_s, end_ns, span.trace_id, span.span_id))
+            self._show(inference)
 
     def merge(self, other: "Series") -> None:
         """Add *other*."""
         self.duration.merge(other.duration)
         self.batch_size.merge(other.batch_size)
         self.samples += other.samples
-        for exemplar in other.exemplars:
-            self._show(exemplar)
+        for inference in (other.slowest, other.newest):
+            if inference is not None:
+                self._show(inference)
 
     @property
     def exemplars(self) -> list[Exemplar]:
         """At most two."""
-        return sorted({exemplar for exemplar in (self.newest, self.slowest) if exemplar is not None})
+        shown = {_exemplar(inference) for inference in (self.newest, self.slowest) if inference is not None}
+        return sorted(exemplar for exemplar in shown if exemplar is not None)
 
-    def _show(self, exemplar: Exemplar) -> None:
-        if self.newest is None or exemplar.time_ns >= self.newest.time_ns:
-            self.newest = exemplar
-        if self.slowest is None or exemplar.duration_s > self.slowest.duration_s:
-            self.slowest = exemplar
+    def _show(self, inference: Inference) -> None:
+        if self.newest is None or inference.start_ns >= self.newest.start_ns:
+            self.newest = inference
+        if self.slowest is None or inference.duration_s > self.slowest.duration_s:
+            self.slowest = inference
+
+
+def _exemplar(inference: Inference) -> Exemplar | None:
+    span = inference.span_context
+    if span is None:
+        return None
+    end_ns = inference.start_ns + int(inference.duration_s * 1e9)
+    return Exemplar(inference.duration_s, end_ns, span.trace_id, span.span_id)
 
 
 class Interval:

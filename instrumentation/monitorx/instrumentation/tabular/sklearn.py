@@ -18,7 +18,7 @@ from monitorx.instrumentation.inference import Kind, Model, Subject
 from monitorx.instrumentation.instrumentor import Instrumentor
 from monitorx.instrumentation.patch import Function, Patches
 from monitorx.instrumentation.tabular import joblib
-from monitorx.instrumentation.telemetry import Emitter, is_inside, quiet
+from monitorx.instrumentation.telemetry import Emitter, outermost, quiet
 
 INFERENCES: Final = ("predict", "predict_proba", "decision_function", "score_samples", "transform")
 TRAININGS: Final = ("fit", "fit_transform", "fit_predict", "partial_fit")
@@ -99,7 +99,8 @@ class _Estimators:
         subjects: dict[type | tuple[type, Identity], Subject] = {}
 
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:  # Any: the method's own arguments and result
-            if is_inside() or not patches.active or not isinstance(self, root):
+            context = outermost()
+            if context is None or not patches.active or not isinstance(self, root):
                 return function(self, *args, **kwargs)
             cls, identity = type(self), identity_of(self)
             key = cls if identity is None else (cls, identity)
@@ -108,7 +109,7 @@ class _Estimators:
                 subject = _subject(operation, cls, identity)
                 if len(subjects) < SUBJECTS_KEPT:
                     subjects[key] = subject
-            inference = emitter.start(subject, batch_size(args[0] if args else kwargs.get("X")))
+            inference = emitter.start(subject, batch_size(args[0] if args else kwargs.get("X")), context)
             if inference is None:
                 return function(self, *args, **kwargs)
             try:

@@ -14,7 +14,7 @@ from monitorx.instrumentation.identity import Identity, file_stem, identity_of
 from monitorx.instrumentation.inference import Inference, Kind, Model, Subject
 from monitorx.instrumentation.instrumentor import Instrumentor
 from monitorx.instrumentation.patch import Function, Patches, Wrap
-from monitorx.instrumentation.telemetry import Emitter, is_inside
+from monitorx.instrumentation.telemetry import Emitter, outermost
 from monitorx.semconv.attributes import ML_MODEL_KIND
 
 MODULE: Final = "onnxruntime.capi.onnxruntime_inference_collection"
@@ -66,7 +66,7 @@ class _Subjects:
 def _observed(patches: Patches, emitter: Emitter, subjects: _Subjects, shape_of: ShapeOf) -> Wrap:
     def wrap(function: Function) -> Function:
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:  # Any: the method's own arguments and result
-            if is_inside() or not patches.active:
+            if not patches.active or outermost() is None:
                 return function(self, *args, **kwargs)
             inference = _start(emitter, subjects, self)
             if inference is None:
