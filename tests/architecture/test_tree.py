@@ -61,7 +61,8 @@ def test_the_command_line_alone_imports_no_server() -> None:
 
 
 def test_layers_hold() -> None:
-    done = subprocess.run(["lint-imports"], cwd=ROOT, capture_output=True, text=True)
+    program = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([program], cwd=ROOT, capture_output=True, text=True)
 
     assert done.returncode == 0, done.stdout
 
