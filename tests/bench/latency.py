@@ -1,4 +1,4 @@
-"""How long an acknowledgement takes at half the rate that must be reached: 25,000 points/s and 7,500 spans/s at once."""
+"""How long an acknowledgement takes at half the rate that must be reached: 25,000 points/s and 7,500 spans/s."""
 
 from concurrent.futures import ThreadPoolExecutor
 

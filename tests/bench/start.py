@@ -29,7 +29,7 @@ def main() -> None:
             server.stop()
     print(
         f"`monitorx serve` is ready {np.median(ready_s):.2f} s after it was called ({min(ready_s):.2f} to "
-        f"{max(ready_s):.2f}, {ROUNDS} runs; {np.median(cpu_s):.2f} s of CPU), idle with {np.median(resident_mb):.0f} MB"
+        f"{max(ready_s):.2f}, {ROUNDS} runs; {np.median(cpu_s):.2f} s CPU), idle with {np.median(resident_mb):.0f} MB"
     )
 
 
