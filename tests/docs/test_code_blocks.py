@@ -18,6 +18,9 @@ MAKE = re.compile(r"^\s*make\b.*$", re.M)
 # What these lines bring is already there, editable.
 INSTALL = re.compile(r"^\s*pip install 'monitorx\b.*$", re.M)
 
+# What a page runs that is no part of MonitorX: the page is tried only where that is.
+NEEDS = {"collector": "otelcol"}
+
 
 def blocks(page: Path, language: str) -> list[str]:
     """The blocks of one language on a page."""
@@ -42,13 +45,22 @@ def test_make_targets_exist(page: Path) -> None:
 @pytest.mark.needs("openai")
 @pytest.mark.needs("curl")
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page.stem, marks=[pytest.mark.needs(NEEDS[page.stem])] if page.stem in NEEDS else [])
+        for page in PAGES
+    ],
+)
 def test_the_commands_of_a_page_work(page: Path, tmp_path: Path) -> None:
     script = INSTALL.sub("true", MAKE.sub("true", "\n".join(blocks(page, "bash"))))
     if not script.strip():
         pytest.skip("the page has no commands")
-    for name in ("docs", "README.md"):
+    for name in ("docs", "README.md", "collector-config"):
         (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "bin").mkdir()
+    if program := os.environ.get("MONITORX_OTELCOL"):
+        (tmp_path / "bin/otelcol").symlink_to(program)
     for number, body in enumerate(blocks(page, "python")):
         (tmp_path / f"block{number}.py").write_text(body)
 
@@ -67,7 +79,7 @@ def run_page(script: str, folder: Path) -> tuple[int, str]:
     """Run *script* as one bash session in *folder*; whatever it leaves behind is ended with it."""
     bash = shutil.which("bash")
     assert bash
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = os.pathsep.join([str(folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
     process = subprocess.Popen(
         [bash, "-eo", "pipefail", "-c", script],
         cwd=folder,

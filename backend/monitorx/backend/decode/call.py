@@ -6,7 +6,7 @@ from monitorx.backend.decode.alias import NOT_INFERENCE, SPAN_FIELDS, Field, ope
 from monitorx.backend.decode.label import LLM, TABULAR
 from monitorx.backend.decode.origin import Origin
 from monitorx.backend.decode.sampling import weight
-from monitorx.backend.decode.told import Tellings, Told
+from monitorx.backend.decode.told import Tellings, Told, key_in
 from monitorx.backend.decode.view import View
 
 _TEXTS: Final = slice(0, Field.ERROR_TYPE + 1)  # the slots that hold words; measures stand after them
@@ -68,7 +68,7 @@ class Calls:
         for raw in span.attributes:
             told = known(raw)
             if told is None:
-                place = fields(raw[: raw[1] + 2]) if len(raw) > 1 else None
+                place = fields(key_in(raw))
                 told = self._tellings.learn(raw, *place) if place else None
                 if told is None:
                     continue

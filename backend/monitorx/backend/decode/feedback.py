@@ -18,6 +18,7 @@ from monitorx.backend.decode.identity import hash64
 from monitorx.backend.decode.label import Labels, fields_in, labels_of, text_of
 from monitorx.backend.decode.origin import Origin, Origins
 from monitorx.backend.decode.rejection import Rejections
+from monitorx.backend.decode.told import key_in
 from monitorx.backend.decode.view import View
 from monitorx.semconv import events
 
@@ -91,7 +92,7 @@ def _may_matter(record: View) -> bool:
     event = record.event_name
     if event:
         return event in _EVENTS
-    return any(EVENT_NAME.encode() in raw[: len(EVENT_NAME) + 2] for raw in record.attributes)
+    return any(EVENT_NAME.encode() in key_in(raw) for raw in record.attributes)
 
 
 def _batch(rows: _Rows, tenant: str) -> ColumnBatch:

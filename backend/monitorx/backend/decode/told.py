@@ -12,6 +12,7 @@ _NUMBERS: Final = frozenset({Field.INPUT_TOKENS, Field.OUTPUT_TOKENS, Field.COST
 _MANY_VALUED: Final = frozenset({Field.COST, Field.TTFT})  # hardly ever the same twice, so not worth remembering
 _LONGEST_REMEMBERED: Final = 256  # bytes of an attribute
 _LIMIT: Final = 20_000
+_KEY: Final = 0x0A  # how an attribute's key begins: field 1, with a length
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,14 +36,15 @@ class Tellings:
     """
     A bounded cache from the bytes of an attribute to what it tells.
 
-    When it is full it is emptied (`emptied` counts that). An attribute's key is read where every encoder writes it,
-    first; one written after its value is not recognised.
+    When it is full it is emptied (`emptied` counts that). `fields` finds an attribute by the bytes of its key.
     """
 
     def __init__(self, limit: int = _LIMIT) -> None:
         self.emptied = 0
         self.known: dict[bytes, Told] = {}
-        self.fields = {_prefix(name): (field, rank) for name, (field, rank) in FIELD_OF.items() if field in SPAN_FIELDS}
+        self.fields = {
+            _key_bytes(name): (field, rank) for name, (field, rank) in FIELD_OF.items() if field in SPAN_FIELDS
+        }
         self._limit = limit
 
     def learn(self, raw: bytes, field: Field, rank: int) -> Told | None:
@@ -66,7 +68,27 @@ class Tellings:
         self.known[raw] = told
 
 
-def _prefix(name: str) -> bytes:
-    """How an attribute with this key begins: field 1, a length of one byte, the key."""
+def key_in(raw: bytes) -> bytes:
+    """
+    The bytes of an attribute's key with its tag and length.
+
+    protobuf lets an encoder write fields in any order: most write the key first, the OpenTelemetry Collector last.
+    """
+    if len(raw) < 2:
+        return b""
+    if raw[0] == _KEY:
+        return raw[: raw[1] + 2]
+    if raw[1] < 128:
+        return raw[raw[1] + 2 :]
+    length = shift = 0  # of a value that is longer, as a varint
+    for end, byte in enumerate(raw[1:6], 2):
+        length |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            return raw[end + length :]
+    return b""
+
+
+def _key_bytes(name: str) -> bytes:
     key = name.encode()
-    return b"\x0a" + bytes([len(key)]) + key
+    return bytes([_KEY, len(key)]) + key
