@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help venv demo test lint types layers bench serve clean
+.PHONY: help venv demo test lint types layers bench bench-drift serve clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ types: venv ## mypy, strict
 
 layers: venv ## import-linter: no step reaches back up
 	$(BIN)/lint-imports
+
+bench-drift: venv ## drift: false alarms on clean windows, shifts that are found
+	$(BIN)/python -m tests.bench.drift
 
 bench: venv ## the figures of docs/performance.md
 	$(BIN)/python -m tests.bench

@@ -1,7 +1,7 @@
 """
 A classifier of handwritten digits (8x8 images), trained at the start, saved as ONNX and served by onnxruntime.
 
-    pip install scikit-learn skl2onnx onnxruntime
+    pip install scikit-learn onnx onnxruntime
     python docs/examples/vision.py --seconds 30 --rate 10
 """
 

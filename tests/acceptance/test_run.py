@@ -159,8 +159,8 @@ def test_opentelemetry_instrument_works_with_our_distro(http_sink: tuple[Sink, s
     assert [(service, name) for service, _, name in sink.spans()] == [("shop", "work")]
 
 
+@pytest.mark.needs("distro")
 def test_opentelemetry_instrument_works_with_the_other_distro(grpc_sink: tuple[Sink, str], script: Path) -> None:
-    pytest.importorskip("opentelemetry.distro", reason="opentelemetry-distro is not installed")
     sink, url = grpc_sink
 
     done = start(

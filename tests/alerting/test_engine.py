@@ -158,3 +158,28 @@ def test_stop_before_start_and_twice_is_nothing(tmp_path: Path) -> None:
         store.close()
 
     asyncio.run(main())
+
+
+def test_a_disk_that_stays_full_is_logged_once_and_without_a_traceback(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        store, settings = SQLiteStore(tmp_path / "a.db"), config(Inbox())
+        counted: list[str] = []
+        disk = FailingDisk(store)
+        engine = Alerting(
+            settings, disk, settings.channels(), clock=time.time_ns,
+            count=lambda name, labels, amount: counted.append(name),
+        )  # fmt: skip
+        async with engine:
+            for turn in range(3):
+                engine.observe([observation(model=str(turn))], turn)
+                while counted.count("monitorx_alerting_write_errors_total") <= turn:
+                    await asyncio.sleep(0.01)
+            disk.is_full = False
+        store.close()
+
+    asyncio.run(main())
+
+    logged = [(record.getMessage(), record.exc_info) for record in caplog.records if record.levelname == "ERROR"]
+    assert logged == [("the state of alerts cannot be written; tried again: disk is full", None)]

@@ -99,5 +99,39 @@ def test_a_file_that_is_no_database_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "alerting.db"
     path.write_bytes(b"not a database, " * 100)
 
-    with pytest.raises(StateError, match=r"alerting\.db: cannot be used"):
+    with pytest.raises(StateError, match=r"alerting\.db: is damaged; move it away and start again: alerts start anew"):
         SQLiteStore(path)
+
+
+@pytest.mark.parametrize("garbage", [b"\xa5" * 512, b"\0" * 512])
+def test_a_file_with_damaged_pages_is_refused_at_the_start_with_what_to_do(tmp_path: Path, garbage: bytes) -> None:
+    path = tmp_path / "alerting.db"
+    store = SQLiteStore(path)
+    store.write(FULL)
+    store.close()
+    pages = bytearray(path.read_bytes())
+    for start in range(4096, len(pages), 4096):
+        pages[start : start + 512] = garbage
+    path.write_bytes(pages)
+
+    damaged = SQLiteStore(path)
+    with pytest.raises(StateError, match=r"alerting\.db: is damaged; move it away and start again: alerts start anew"):
+        damaged.restore()
+    damaged.close()
+
+
+def test_a_row_that_cannot_be_read_is_damage(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "alerting.db")
+    store.write(FULL)
+    store._db.execute("UPDATE member SET alert = '{}'")
+
+    with pytest.raises(StateError, match="is damaged; move it away"):
+        store.restore()
+    store.close()
+
+
+def test_a_folder_in_its_place_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "alerting.db").mkdir()
+
+    with pytest.raises(StateError, match=r"alerting\.db: cannot be used for the state of alerts: unable to open"):
+        SQLiteStore(tmp_path / "alerting.db")

@@ -49,7 +49,7 @@ def _documented_paths() -> dict[str, set[str]]:
     documented: dict[str, set[str]] = {}
     path = ""
     for line in (DOCS / "rest.md").read_text().splitlines():
-        if heading := re.fullmatch(r"### `(GET .*)`", line):
+        if heading := re.fullmatch(r"### `((?:GET|POST|PUT|DELETE) .*)`", line):
             path = heading[1]
             documented[path] = set()
         elif path and line.startswith("| `"):

@@ -34,7 +34,7 @@ def test_a_package_only_names_what_it_offers(package: Path) -> None:
     assert logic == []
 
 
-@pytest.mark.parametrize("root", ["semconv", "sketch", "instrumentation", "processor", "backend", "alerting"])
+@pytest.mark.parametrize("root", ["semconv", "sketch", "instrumentation", "processor", "backend", "client", "alerting"])
 def test_every_package_is_typed_for_its_users(root: str) -> None:
     assert list(ROOT.glob(f"*/monitorx/{root}/py.typed"))
 

@@ -28,13 +28,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.linear_model._base import LinearClassifierMixin  # where `predict` is defined
 
 from monitorx.instrumentation.buffer import Buffer
+from monitorx.instrumentation.features import Intake
 from monitorx.instrumentation.sink import MetricsApi
 from monitorx.instrumentation.tabular.sklearn import SklearnInstrumentor
 from monitorx.instrumentation.telemetry import Emitter
 from monitorx.processor.aggregate import Aggregator
 
 BARE = "the SDK's span alone"
-WAYS = ("plain", "no tracer", "span not sampled", "span sampled", BARE, "no tracer, not attached")
+WITHOUT = "no tracer, features off"
+WAYS = ("plain", "no tracer", WITHOUT, "span not sampled", "span sampled", BARE, "no tracer, not attached")
 TARGETS_US = {"no tracer": 20.0, "span not sampled": 20.0, "span sampled": 50.0}
 
 
@@ -55,8 +57,8 @@ def emitter(way: str, calls: int) -> tuple[Emitter | None, Callable[[], object]]
         return Emitter(sampled, attached()), sampled.force_flush
     if way == "span not sampled":
         return Emitter(TracerProvider(sampler=ALWAYS_OFF), attached()), lambda: None
-    if way == "no tracer":
-        return Emitter(NoOpTracerProvider(), attached()), lambda: None
+    if way in ("no tracer", WITHOUT):
+        return Emitter(NoOpTracerProvider(), attached(features=way != WITHOUT)), lambda: None
     meters = MeterProvider(metric_readers=[InMemoryMetricReader()])
     return Emitter(NoOpTracerProvider(), Buffer(MetricsApi(meters), fold_every_s=3600)), lambda: None
 
@@ -80,8 +82,11 @@ def spanned(owner: type, calls: int) -> Callable[[], object]:
     return provider.force_flush
 
 
-def attached() -> Buffer:
-    return Buffer(Aggregator(time.time_ns()), fold_every_s=3600)
+def attached(*, features: bool = True) -> Buffer:
+    buffer = Buffer(Aggregator(time.time_ns()), fold_every_s=3600)
+    if features:
+        buffer.observe(Intake())
+    return buffer
 
 
 def work(way: str, calls: int, pipe: Connection) -> None:
@@ -103,6 +108,8 @@ def work(way: str, calls: int, pipe: Connection) -> None:
         before_fold = time.process_time_ns()
         if watcher is not None:
             watcher.buffer.flush()
+            if isinstance(watcher.buffer.sink, Aggregator):
+                watcher.buffer.sink.take(time.time_ns())
         end = time.process_time_ns()
         pipe.send(((end - start) / calls / 1e3, (end - before_fold) / calls / 1e3))
 

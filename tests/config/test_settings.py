@@ -59,7 +59,16 @@ def test_a_flag_wins_over_the_environment() -> None:
         pytest.param({"MONITORX_API": "8000"}, {}, "MONITORX_API: '8000' cannot be used: HOST:PORT", id="no port"),
         pytest.param({}, {"api": "x:99999"}, "--api: 'x:99999' cannot be used: HOST:PORT", id="port too high"),
         pytest.param({"MONITORX_LOG_LEVEL": "loud"}, {}, "one of debug, info, warning, error", id="level"),
-        pytest.param({"MONITORX_DECODE_THREADS": "two"}, {}, "a number is expected", id="not a number"),
+        pytest.param({}, {"api": "[::1"}, "--api: '[::1' cannot be used: HOST:PORT", id="bracket open"),
+        pytest.param({}, {"api": "[x]:1"}, "--api: '[x]:1' cannot be used: HOST:PORT", id="brackets without IPv6"),
+        pytest.param({}, {"api": "::1"}, "--api: '::1' cannot be used: HOST:PORT", id="IPv6 without brackets"),
+        pytest.param({}, {"data_dir": ""}, "--data-dir: '' cannot be used: a path is expected", id="empty folder"),
+        pytest.param({}, {"config": ""}, "--config: '' cannot be used: a path is expected", id="empty file"),
+        pytest.param(
+            {}, {"max_body_bytes": "1e9"}, "--max-body-bytes: '1e9' cannot be used: a whole number is", id="not whole"
+        ),
+        pytest.param({"MONITORX_DECODE_THREADS": "two"}, {}, "a whole number is expected", id="not a whole number"),
+        pytest.param({"MONITORX_DRIFT_WINDOW": "two"}, {}, "a number is expected", id="not a number"),
         pytest.param({"MONITORX_RETENTION_HOURS": "-1"}, {}, "a number above 0", id="negative"),
         pytest.param({"MONITORX_APPI": "127.0.0.1:1"}, {}, "MONITORX_APPI is not a setting", id="misspelt"),
     ],

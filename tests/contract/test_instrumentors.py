@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
+from monitorx.instrumentation.features import Intake
 from monitorx.instrumentation.instrumentor import Instrumentor
 from monitorx.instrumentation.tabular.sklearn import SklearnInstrumentor
 from monitorx.instrumentation.vision.onnxruntime import OnnxRuntimeInstrumentor
@@ -76,7 +77,9 @@ pytestmark = pytest.mark.parametrize("case", CASES)
 
 @pytest.fixture
 def watch() -> Watch:
-    return Watch()
+    watch = Watch()
+    watch.buffer.observe(Intake())  # copies of inputs and outputs must not be noticed, either
+    return watch
 
 
 @pytest.fixture

@@ -6,9 +6,12 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+
+from tests.support.influxd import Influxd
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs/start").glob("*.md"))]
@@ -19,7 +22,7 @@ MAKE = re.compile(r"^\s*make\b.*$", re.M)
 INSTALL = re.compile(r"^\s*pip install 'monitorx\b.*$", re.M)
 
 # What a page runs that is no part of MonitorX: the page is tried only where that is.
-NEEDS = {"collector": "otelcol"}
+NEEDS = {"collector": "otelcol", "grafana": "influxdb", "influxdb": "influxdb"}
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -52,7 +55,7 @@ def test_make_targets_exist(page: Path) -> None:
         for page in PAGES
     ],
 )
-def test_the_commands_of_a_page_work(page: Path, tmp_path: Path) -> None:
+def test_the_commands_of_a_page_work(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = INSTALL.sub("true", MAKE.sub("true", "\n".join(blocks(page, "bash"))))
     if not script.strip():
         pytest.skip("the page has no commands")
@@ -64,7 +67,11 @@ def test_the_commands_of_a_page_work(page: Path, tmp_path: Path) -> None:
     for number, body in enumerate(blocks(page, "python")):
         (tmp_path / f"block{number}.py").write_text(body)
 
-    code, output = run_page(script, tmp_path)
+    monkeypatch.setenv("GF_PATHS_PROVISIONING", str(tmp_path / "provisioning"))
+
+    # At the port that it has by itself, as the pages say.
+    with Influxd(tmp_path / "influxdb", port=8086) if NEEDS.get(page.stem) == "influxdb" else nullcontext():
+        code, output = run_page(script, tmp_path)
 
     assert code == 0, output[-5000:]
 

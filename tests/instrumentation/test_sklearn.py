@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from monitorx.instrumentation import name_model
-from monitorx.instrumentation.tabular.sklearn import SklearnInstrumentor, batch_size
+from monitorx.instrumentation.features import Intake
+from monitorx.instrumentation.tabular.sklearn import SklearnInstrumentor, sizes
 from tests.support.watch import Watch
 
 pytestmark = pytest.mark.needs("sklearn")
@@ -46,7 +47,9 @@ def test_a_span_says_what_was_called(watch: Watch) -> None:
                 "ml.model.class": "sklearn.linear_model._logistic.LogisticRegression",
                 "ml.framework.name": "scikit-learn",
                 "ml.framework.version": sklearn.__version__,
+                "ml.task.type": "classification",
                 "ml.request.batch.size": 3,
+                "ml.request.feature.count": 2,
             },
         )
     ]
@@ -221,21 +224,118 @@ def test_a_name_is_forgotten_with_its_model() -> None:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        pytest.param(np.zeros((3, 2)), 3, id="array"),
-        pytest.param([[1], [2]], 2, id="list"),
-        pytest.param(5, None, id="no rows"),
-        pytest.param(None, None, id="nothing"),
-        pytest.param(np.float64(1), None, id="scalar"),
+        pytest.param(np.zeros((3, 2)), (3, 2), id="array"),
+        pytest.param(np.zeros(3), (3, None), id="one dimension"),
+        pytest.param([[1, 5, 7], [2, 6, 8]], (2, 3), id="list"),
+        pytest.param(["a text", "another"], (2, None), id="texts"),
+        pytest.param([], (0, None), id="empty list"),
+        pytest.param(5, (None, None), id="no rows"),
+        pytest.param(None, (None, None), id="nothing"),
+        pytest.param(np.float64(1), (None, None), id="scalar"),
     ],
 )
-def test_batch_size_is_the_rows_where_there_are_any(data: object, expected: int | None) -> None:
-    assert batch_size(data) == expected
+def test_sizes_are_rows_and_columns_where_there_are_any(data: object, expected: tuple[int | None, int | None]) -> None:
+    assert sizes(data) == expected
+
+
+def observed(watch: Watch) -> list[tuple[object, object, object]]:
+    """Rows, names and output that each inference carries, as plain values."""
+
+    def plain(value: Any) -> object:
+        return value.tolist() if hasattr(value, "tolist") else value
+
+    return [(plain(i.rows), plain(i.names), plain(i.output)) for i in watch.inferences]
+
+
+def test_without_a_sink_that_wants_them_nothing_is_copied(watch: Watch) -> None:
+    from sklearn.linear_model import LinearRegression
+
+    LinearRegression().fit(ROWS, LABELS).predict(ROWS[:1])
+
+    assert observed(watch) == [(None, None, None)]
+
+
+def test_rows_and_numeric_outputs_are_carried(watch: Watch) -> None:
+    from sklearn.linear_model import LinearRegression, LogisticRegression
+
+    watch.buffer.observe(Intake())
+    LogisticRegression().fit(ROWS, LABELS).predict(ROWS[:1])
+    predicted = LinearRegression().fit(ROWS, LABELS).predict(X=ROWS[:1])
+
+    assert observed(watch) == [([[0.0, 1.0]], None, None), ([[0.0, 1.0]], None, predicted.tolist())]
+
+
+def test_scores_are_carried_and_names_are_the_models(watch: Watch) -> None:
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    watch.buffer.observe(Intake())
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+    model.fit(pandas.DataFrame(ROWS, columns=["age", "sum"]), LABELS)
+    scores = model.decision_function(ROWS[:2])
+
+    assert observed(watch) == [(ROWS[:2].tolist(), ["age", "sum"], scores.tolist())]
+
+
+def test_what_is_carried_is_from_before_the_call(watch: Watch) -> None:
+    from sklearn.preprocessing import StandardScaler
+
+    watch.buffer.observe(Intake())
+    rows = ROWS.copy()
+    StandardScaler(copy=False).fit(ROWS.copy()).transform(rows)
+    rows += 5
+
+    assert observed(watch) == [(ROWS.tolist(), None, None)]
+
+
+def test_a_call_that_fails_carries_nothing(watch: Watch) -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    watch.buffer.observe(Intake())
+    with pytest.raises(ValueError, match="features"):
+        LogisticRegression().fit(ROWS, LABELS).predict(ROWS[:, :1])
+
+    assert observed(watch) == [(None, None, None)]
+
+
+def test_the_task_is_that_of_the_class_or_of_what_it_wraps(watch: Watch) -> None:
+    from sklearn.cluster import KMeans
+    from sklearn.ensemble import IsolationForest
+    from sklearn.linear_model import LinearRegression, LogisticRegression
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    models: list[Any] = [
+        LogisticRegression(),
+        make_pipeline(StandardScaler(), LinearRegression()),
+        make_pipeline(StandardScaler(), LogisticRegression()),
+        GridSearchCV(LinearRegression(), {"fit_intercept": [True]}, cv=2),
+        KMeans(2),
+        IsolationForest(n_estimators=2),
+    ]
+    for model in models:
+        model.fit(ROWS, LABELS).predict(ROWS)
+    StandardScaler().fit(ROWS).transform(ROWS)
+
+    assert [span["attributes"].get("ml.task.type") for span in watch.spans] == [
+        "classification",
+        "regression",
+        "classification",
+        "regression",
+        "clustering",
+        "outlier_detection",
+        None,
+    ]
 
 
 def test_a_class_pickled_by_value_loads_where_there_is_no_monitorx(tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
     write = f"""
 import cloudpickle, sys
+from monitorx.instrumentation.features import Intake
 from monitorx.instrumentation.tabular.sklearn import SklearnInstrumentor
 SklearnInstrumentor().instrument()
 from sklearn.base import BaseEstimator

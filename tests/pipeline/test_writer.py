@@ -37,6 +37,7 @@ def test_commits_are_written_in_order_each_once() -> None:
     writer.start()
 
     for position in (1, 2, 3):
+        assert writer.wait_until_free(5)
         writer.hand_over(commit(position))
 
     assert writer.stop(5)

@@ -77,3 +77,10 @@ def test_a_long_message_is_cut() -> None:
     status = status_pb2.Status.FromString(write(status_of(refusal_of(Malformed("x" * 5000))), Encoding.PROTOBUF))
 
     assert status.message == "x" * 300
+
+
+def test_what_the_disk_says_is_not_told_to_senders() -> None:
+    refusal = refusal_of(StorageError("/var/lib/monitorx/journal has 12 bytes free"))
+
+    assert refusal.message == "the server cannot store data now; try again"
+    assert (refusal.http_status, refusal.code, refusal.retry_after_s) == (503, 14, 5.0)

@@ -271,3 +271,44 @@ def test_an_ingest_step_that_raises_is_answered_as_temporary() -> None:
 
     assert peer.reply().status == 503
     assert peer.reception.budget.held_bytes == 0
+
+
+@pytest.mark.parametrize(
+    "half",
+    [
+        pytest.param(request(b"abc", length=1000), id="body"),
+        pytest.param(b"POST /v1/traces HTTP/1.1\r\nhost: x", id="head"),
+    ],
+)
+def test_a_request_that_is_not_whole_holds_up_no_stop(half: bytes) -> None:
+    peer = Peer()
+    peer.send(half)
+
+    peer.reception.is_draining = True
+    peer.connection.drain()
+    peer.connection.connection_lost(None)
+
+    assert peer.transport.state == "aborted"
+    assert peer.reception.budget.held_bytes == 0
+
+
+def test_an_answer_goes_out_before_a_drained_connection_ends_though_half_a_request_follows() -> None:
+    peer = Peer()
+    peer.send(request(b"abc"), request(b"abc", length=1000))
+
+    peer.reception.is_draining = True
+    peer.connection.drain()
+    waiting = peer.transport.state
+    peer.ingest.answer(0, Accepted())
+
+    assert (waiting, peer.replies()) == ("open", [OK_LAST])
+    assert peer.transport.state == "half closed"
+
+
+def test_a_refusal_that_the_sender_has_yet_to_read_is_left_to_arrive() -> None:
+    peer = Peer(HttpSettings(max_body_bytes=1000))
+    peer.send(request(length=100_000))
+
+    peer.connection.drain()
+
+    assert (peer.reply().status, peer.transport.state) == (413, "half closed")

@@ -7,7 +7,15 @@ import numpy as np
 import pyarrow as pa
 
 from monitorx.backend.batch import SCHEMAS, BatchKind, ColumnBatch
-from monitorx.backend.storage.store import Batch, Commit, Selection, Store
+from monitorx.backend.storage.store import (
+    Batch,
+    Commit,
+    DriftRow,
+    Selection,
+    Store,
+    TransitionRow,
+    VerdictRow,
+)
 from monitorx.backend.window.latency import LatencyHistogram
 from monitorx.backend.window.pane import PANE_NS, SPAN, PaneKey, PanePartial
 
@@ -76,15 +84,51 @@ def pane(
     return PanePartial(key, start_ns, float(len(durations)), errors, latency(*durations), **totals)
 
 
+def finding(end_ns: int = T0 + 300 * SECOND, **labels: Any) -> DriftRow:
+    """What a detector found over the five minutes before *end_ns*."""
+    found: dict[str, Any] = {
+        "tenant": "default",
+        "model": "fraud",
+        "version": "1",
+        "feature": "age",
+        "role": "input",
+        "method": "rank_location",
+        "status": "ok",
+        "drifted": True,
+        "statistic": -3.25,
+        "p": 1e-9,
+        "score": 0.1,
+        "psi": 0.3,
+        "events": 500.0,
+        "reference": "first 12 windows",
+    }
+    return DriftRow(end_ns - 300 * SECOND, end_ns, **{**found, **labels})
+
+
+def verdict(time_ns: int = T0, **labels: Any) -> VerdictRow:
+    """What a rule said."""
+    said = {"tenant": "default", "rule": "Slow", "labels": {"model": "fraud"}, "state": "breached", "value": 0.5}
+    return VerdictRow(time_ns, **{**said, "threshold": 0.25, **labels})
+
+
+def step(time_ns: int = T0, **labels: Any) -> TransitionRow:
+    """A step of an alert."""
+    taken = {"tenant": "default", "fingerprint": "f1", "rule": "Slow", "severity": "warning"}
+    told = {"labels": {"alertname": "Slow", "model": "fraud"}, "before": "pending", "after": "firing", "value": 0.5}
+    return TransitionRow(time_ns, **{**taken, **told, **labels})
+
+
 def commit(
     position: int,
     *batches: ColumnBatch,
     opened: Sequence[PanePartial] = (),
     closed: Sequence[PanePartial] = (),
     cursors: Mapping[int, bytes] | None = None,
+    **results: Any,
 ) -> Commit:
-    """A commit at *position*, whose rows came in at that position too."""
-    return Commit(position, [Batch(position, batch) for batch in batches], opened, closed, cursors or {})
+    """A commit at *position*, whose rows came in at that position too; *results* are drift, verdicts, transitions."""
+    rows = [Batch(position, batch) for batch in batches]
+    return Commit(position, rows, opened, closed, cursors or {}, **results)
 
 
 def later(panes: int) -> int:

@@ -71,7 +71,7 @@ def test_a_newer_file_is_refused_with_both_versions(path: Path) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.execute("UPDATE meta SET schema_version = 99")
 
-    with pytest.raises(ConfigError, match=r"has schema version 99, and this MonitorX reads up to 1; upgrade MonitorX"):
+    with pytest.raises(ConfigError, match=r"has schema version 99, and this MonitorX reads up to 2; upgrade MonitorX"):
         DuckDBStore(path)
 
 
@@ -86,8 +86,42 @@ def test_an_older_file_is_brought_up_step_by_step(path: Path) -> None:
 
         schema.prepare(connection, path, version=3, migrations=steps)
 
-        assert connection.execute("SELECT * FROM meta").fetchall() == [(3, 42)]
+        assert connection.execute("SELECT schema_version, position FROM meta").fetchall() == [(3, 42)]
         assert connection.execute("SELECT first, second FROM pane").fetchall() == []
+
+
+def test_a_file_of_version_1_becomes_what_a_new_one_is(path: Path, tmp_path: Path) -> None:
+    _version_1(path)
+    DuckDBStore(tmp_path / "new.duckdb").close()
+
+    store = DuckDBStore(path)
+    assert (requests(store), store.restore(0).position) == (1.0, 42)
+    store.write(commit(43, closed=[pane(later(1))]))
+    assert requests(store) == 2.0
+    store.close()
+
+    assert _shape(path) == _shape(tmp_path / "new.duckdb")
+
+
+def _version_1(path: Path) -> None:
+    """A file as the first release left it, with a pane in it."""
+    store = DuckDBStore(path)
+    store.write(commit(42, closed=[pane()]))
+    store.close()
+    with duckdb.connect(str(path)) as connection:
+        for table in ("drift", "verdict", "transition", "follower"):
+            connection.execute(f"DROP TABLE {table}")
+        for table in ("pane", "open_pane", "meta"):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN revision")
+        connection.execute("UPDATE meta SET schema_version = 1")
+
+
+def _shape(path: Path) -> list[object]:
+    with duckdb.connect(str(path)) as connection:
+        return connection.execute(
+            "SELECT table_name, column_name, data_type, is_nullable, column_default FROM duckdb_columns()"
+            " WHERE NOT internal ORDER BY table_name, column_index"
+        ).fetchall()
 
 
 def test_every_migration_up_to_the_present_version_is_there() -> None:
@@ -234,3 +268,40 @@ def test_a_closed_store_says_so_and_may_be_closed_again(store: DuckDBStore) -> N
 def test_a_value_that_cannot_be_read_is_refused(store: DuckDBStore, equals: dict[str, str], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         store.inferences(replace(ALL_TIME, equals=equals), limit=1)
+
+
+def _half(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    for start in range(4096 + 300, len(data), 4096):
+        data[start : start + 64] = bytes(byte ^ 0xFF for byte in data[start : start + 64])
+    path.write_bytes(data)
+
+
+def _folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("damage", [_half, _flip, _folder])
+def test_every_kind_of_damage_is_told_with_what_to_do(path: Path, damage: Callable[[Path], None]) -> None:
+    store = DuckDBStore(path, clock=lambda: T0)
+    store.write(commit(calls(later(1))))
+    store.close()
+    damage(path)
+
+    advice = r"is damaged; move it away and start again: the journal fills a new one as far back as it reaches"
+    with pytest.raises(StorageError, match=advice):
+        DuckDBStore(path, clock=lambda: T0).restore(0)
+
+
+def test_an_empty_file_is_taken_as_new(path: Path) -> None:
+    path.touch()
+
+    store = DuckDBStore(path, clock=lambda: T0)
+
+    assert store.restore(0).position == -1
+    store.close()

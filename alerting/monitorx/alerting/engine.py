@@ -20,6 +20,7 @@ from typing import Self
 from uuid import uuid4
 
 from monitorx.alerting.alert import Alert, Observation, State
+from monitorx.alerting.board import Change
 from monitorx.alerting.channel.channel import Channel
 from monitorx.alerting.config import AlertingConfig
 from monitorx.alerting.dispatch import Dispatch, Retry
@@ -107,7 +108,7 @@ class Alerting:
         with self._lock:
             return self._ledger.position
 
-    def observe(self, observations: Sequence[Observation], position: int) -> None:
+    def observe(self, observations: Sequence[Observation], position: int) -> list[Change]:
         """
         Take what rules found; called from any thread.
 
@@ -117,11 +118,15 @@ class Alerting:
         Args:
             observations: What was found.
             position: The journal position up to which data was looked at.
+
+        Returns:
+            The alerts that changed state.
         """
         with self._lock:
-            is_changed = self._ledger.observe(observations, position, self._now())
-        if is_changed:
+            changes = self._ledger.observe(observations, position, self._now())
+        if changes:
             self._wake()
+        return changes
 
     def alerts(self) -> list[Alert]:
         """The alerts that are pending, firing, or were resolved in the last 15 minutes."""

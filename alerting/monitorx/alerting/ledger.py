@@ -93,21 +93,21 @@ class Ledger:
         """All alerts that stand: pending, firing and lately resolved."""
         return self._board.alerts()
 
-    def observe(self, observations: Sequence[Observation], position: int, now: datetime) -> bool:
+    def observe(self, observations: Sequence[Observation], position: int, now: datetime) -> list[Change]:
         """
-        Take what rules found at *position*; True if something came of it.
+        Take what rules found at *position*; the alerts that changed state by it.
 
         Positions before the last one are a replay of what was taken already: they change nothing.
         """
         if position < self._position:
             self._count("monitorx_alerting_replayed_total", {}, len(observations))
-            return False
+            return []
         self._position = position
         changes = self._board.observe(observations, now)
         self._count_steps()
         for change in changes:
             self._note(change, now)
-        return bool(changes)
+        return changes
 
     def settle(self, settled: Settled, now: datetime) -> None:
         """Take note that a message is through, and tell what had to wait for it."""

@@ -9,7 +9,9 @@ import asyncio
 import contextlib
 import errno
 import resource
+import socket
 import time
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
@@ -20,6 +22,7 @@ from typing import Any, Self
 
 import structlog
 
+from monitorx.alerting.alert import Observation
 from monitorx.alerting.config import AlertingConfig
 from monitorx.alerting.engine import Alerting
 from monitorx.alerting.store import SQLiteStore
@@ -29,16 +32,27 @@ from monitorx.backend.backlog import Backlog
 from monitorx.backend.config import Address, Settings
 from monitorx.backend.decode import Decoder, find_span
 from monitorx.backend.dedup import Seen
-from monitorx.backend.errors import ConfigError
+from monitorx.backend.detector import (
+    Drift,
+    DriftSettings,
+    FittedKey,
+    RankLocationDetector,
+    Reference,
+    SQLiteState,
+    read_references,
+)
+from monitorx.backend.errors import ConfigError, StorageError
 from monitorx.backend.gauges import expose
 from monitorx.backend.health import Checkup
 from monitorx.backend.ingest import IngestStep, decode_again
 from monitorx.backend.journal import FileJournal
-from monitorx.backend.pipeline import Pipeline
+from monitorx.backend.pipeline import Pipeline, State
 from monitorx.backend.receiver.grpc import GrpcReceiver, GrpcSettings
 from monitorx.backend.receiver.http import HttpReceiver, HttpSettings
 from monitorx.backend.rule import Rule, load, longest_window, watched_metrics
-from monitorx.backend.storage.store import Commit, Selection, Store
+from monitorx.backend.rule.threshold import WINDOW as THRESHOLD_WINDOW
+from monitorx.backend.storage.registry import Registry
+from monitorx.backend.storage.store import Commit, Selection, Store, TransitionRow
 from monitorx.backend.telemetry import Telemetry
 from monitorx.backend.window import Bounds, Windows
 from monitorx.backend.writer import Writer
@@ -46,6 +60,7 @@ from monitorx.backend.writer import Writer
 _GRACE_S = 10.0
 _TRIM_EVERY = timedelta(minutes=10)
 _BACKLOG_BYTES = 64 << 20
+_HORIZON = timedelta(minutes=15)  # for how long what comes again is recognised
 _POINTS_A_METRIC = 100_000  # read back at a start, for rules that look at a metric by name
 _TENANT = "default"
 
@@ -67,6 +82,8 @@ class App:
         self._stack = AsyncExitStack()
         self._listening: dict[str, str] = {}
         self._is_ready = False
+        self._fitted: dict[FittedKey, Reference] = {}
+        self._works: Callable[[], bool] = lambda: False
 
     async def __aenter__(self) -> Self:
         try:
@@ -96,13 +113,8 @@ class App:
         store = _open_store(settings)
         self._stack.callback(store.close)
 
-        retain = longest_window(rules)
-        windows = Windows(Bounds(retain=retain), watch=watched_metrics(rules), count=count)
-        restored = store.restore(time.time_ns() - _ns(retain))
-        windows.restore(restored.open_panes, restored.closed_panes, restored.cursors)
-        for name in watched_metrics(rules):
-            recent = Selection(_TENANT, time.time_ns() - _ns(retain), time.time_ns() + _ns(retain), {"name": name})
-            windows.restore_points(store.points(recent, limit=_POINTS_A_METRIC), tenant=_TENANT)
+        registry = Registry(settings.data_dir / "models.sqlite", before=rules)
+        self._stack.callback(registry.close)
 
         states = SQLiteStore(settings.data_dir / "alerting.sqlite")
         self._stack.callback(states.close)
@@ -112,23 +124,34 @@ class App:
             alerting_config.channels(),
             clock=time.time_ns,
             count=count,
-            external_url=settings.external_url or f"http://{settings.api}",
+            external_url=settings.external_url or _reachable(settings.api),
         )
         await self._stack.enter_async_context(alerting)
 
+        self._fitted = read_references(settings.reference)
+        drift_state = SQLiteState(settings.data_dir / "drift.sqlite")
+        self._stack.callback(drift_state.close)
+        restore = partial(self._restore, store, drift_state, rules)
+
         # A journal that was taken away must not reuse positions that a sink holds already.
-        held = max(restored.position, alerting.position)
-        journal = FileJournal(settings.data_dir / "journal", after=held)
+        held = restore()
+        at_least = max(held.position, alerting.position, held.drift.position if held.drift else 0)
+        journal = FileJournal(settings.data_dir / "journal", after=at_least)
         self._stack.callback(journal.close)
-        seen = Seen()
-        for keys in journal.keys(time.time_ns() - _ns(timedelta(minutes=15)), restored.position):
-            seen.add(keys.keys, keys.arrival_ns)
 
         decoder = Decoder(count=count)
         again = partial(decode_again, decoder)
-        backlog = Backlog(journal, again, after=restored.position, max_bytes=_BACKLOG_BYTES)
-        writer = Writer(store, position=restored.position, on_written=self._count_commit, count=count)
-        pipeline = Pipeline(backlog, seen, windows, rules, alerting.observe, writer, clock=time.time_ns, count=count)
+        backlog = Backlog(journal, again, after=held.position, max_bytes=_BACKLOG_BYTES)
+        writer = Writer(store, position=held.position, on_written=self._count_commit, count=count)
+        pipeline = Pipeline(
+            backlog,
+            lambda: _recalled(restore(), journal),
+            registry.rules,
+            partial(_observed, alerting),
+            writer,
+            clock=time.time_ns,
+            count=count,
+        )
         ingest = IngestStep(
             journal,
             backlog.put,
@@ -142,22 +165,48 @@ class App:
         pipeline.start()
         self._stack.push_async_callback(asyncio.to_thread, _drain, ingest, journal, pipeline, writer)
 
-        checkup = Checkup(journal, backlog, writer, ingest, seen, alerting.health, self._receivers_in_words)
+        checkup = Checkup(journal, backlog, pipeline, writer, store, alerting.health, self._receivers_in_words)
         await self._receive(ingest)
-        await self._answer(store, journal, alerting, checkup)
+        await self._answer(store, journal, alerting, checkup, ingest, registry)
         trimming = asyncio.create_task(self._trim(store, journal, writer))
         self._stack.callback(trimming.cancel)
+        self._telemetry.counter("monitorx_store_refused_total", lambda: store.refused)
         self._telemetry.gauge("monitorx_store_size_bytes", partial(_size_bytes, settings.data_dir))
         expose(
             self._telemetry,
             ingest=ingest,
             journal=journal,
             backlog=backlog,
-            seen=seen,
-            windows=windows,
+            pipeline=pipeline,
             alerting=alerting,
         )
+        self._works = pipeline.is_alive
         self._is_ready = True
+
+    def _restore(self, store: Store, drift_state: SQLiteState, rules: Sequence[Rule]) -> State:
+        """What the store holds; nothing is seen yet."""
+        count, now_ns = self._telemetry.count, time.time_ns()
+        retain = max(longest_window(rules), THRESHOLD_WINDOW)
+        windows = Windows(Bounds(retain=retain), watch=watched_metrics(rules), count=count)
+        restored = store.restore(now_ns - _ns(retain))
+        windows.restore(restored.open_panes, restored.closed_panes, restored.cursors)
+        for name in watched_metrics(rules):
+            recent = Selection(_TENANT, now_ns - _ns(retain), now_ns + _ns(retain), {"name": name})
+            windows.restore_points(store.points(recent, limit=_POINTS_A_METRIC), tenant=_TENANT)
+        return State(Seen(_HORIZON), windows, self._drift(drift_state, restored.position), restored.position)
+
+    def _drift(self, state: SQLiteState, stored: int) -> Drift:
+        settings = self._settings
+        return Drift(
+            RankLocationDetector(),
+            state,
+            DriftSettings(
+                window=timedelta(seconds=settings.drift_window), reference_windows=settings.reference_windows
+            ),
+            fitted=self._fitted,
+            stored=stored,
+            count=self._telemetry.count,
+        )
 
     async def _receive(self, ingest: IngestStep) -> None:
         settings, count = self._settings, self._telemetry.count
@@ -185,17 +234,27 @@ class App:
             self._listening[flag] = str(Address(*bound))
             self._stack.push_async_callback(receiver.stop, _GRACE_S)
 
-    async def _answer(self, store: Store, journal: FileJournal, alerting: Alerting, checkup: Checkup) -> None:
+    async def _answer(
+        self,
+        store: Store,
+        journal: FileJournal,
+        alerting: Alerting,
+        checkup: Checkup,
+        ingest: IngestStep,
+        registry: Registry,
+    ) -> None:
         api = create_app(
             Dependencies(
                 store=store,
                 alerts=alerting.alerts,
                 health=checkup.health,
-                ready=lambda: self._is_ready,
+                ready=lambda: self._is_ready and self._works(),
                 telemetry=self._telemetry,
                 span=partial(_span, journal),
                 clock=time.time_ns,
                 version=version("monitorx"),
+                ingest=ingest,
+                registry=registry,
             )
         )
         address = self._settings.api
@@ -266,11 +325,51 @@ def _drain(ingest: IngestStep, journal: FileJournal, pipeline: Pipeline, writer:
         _log.warning("the store did not take the last rows; the next start reads them from the journal")
 
 
+def _observed(alerting: Alerting, observations: Sequence[Observation], position: int) -> list[TransitionRow]:
+    """Let alerting hear what the rules say; the alerts that changed state, for the store."""
+    return [
+        TransitionRow(
+            time_ns=time.time_ns(),
+            tenant=_TENANT,
+            fingerprint=change.fingerprint,
+            rule=change.alert.labels["alertname"],
+            severity=change.alert.severity,
+            labels=change.alert.labels,
+            before=change.before.alert.state if change.before else "inactive",
+            after=change.after.alert.state if change.after else "inactive",
+            value=change.alert.value,
+        )
+        for change in alerting.observe(observations, position)
+    ]
+
+
+def _recalled(state: State, journal: FileJournal) -> State:
+    """
+    *state* with what was seen up to its position; what came after it is read again anyhow.
+
+    The horizon stands still while nobody listens: a sender that got no answer sends again when we are back, however
+    long that took. So it is counted from the last arrival, and that one is taken to be now.
+    """
+    now_ns = last_ns = time.time_ns()
+    with contextlib.suppress(StorageError):  # damage is counted where it is read, and stops no start
+        last = journal.record(journal.end())
+        last_ns = last.arrival_ns if last else now_ns
+    for found in journal.keys(last_ns - _ns(_HORIZON), state.position):
+        state.seen.add(found.keys, found.arrival_ns + max(0, now_ns - last_ns))
+    return state
+
+
 def _span(journal: FileJournal, position: int, trace_id: str, span_id: str) -> dict[str, Any] | None:  # Any: JSON
     record = journal.record(position)
     if record is None:
         return None
     return find_span(record.body, bytes.fromhex(trace_id), bytes.fromhex(span_id))
+
+
+def _reachable(api: Address) -> str:
+    """The API's address as others write it: one that stands for all interfaces is none to follow."""
+    host = socket.gethostname() if api.host in ("0.0.0.0", "::") else api.host
+    return f"http://{Address(host, api.port)}"
 
 
 def _size_bytes(data_dir: Path) -> int:

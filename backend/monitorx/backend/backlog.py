@@ -87,6 +87,14 @@ class Backlog:
         if self._behind:
             yield from self._catch_up()
 
+    def rewind(self, after: int) -> None:
+        """Hand out everything behind *after* again, from the journal."""
+        with self._changed:
+            self._waiting.clear()
+            self._bytes = 0
+            self._last = after
+            self._behind = True
+
     def wake(self) -> None:
         """Let a waiting reader look at the clock."""
         with self._changed:

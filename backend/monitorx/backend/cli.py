@@ -76,16 +76,23 @@ def _demo(argv: Sequence[str]) -> int:
     return demo(argv)
 
 
+def _reference(argv: Sequence[str]) -> int:
+    from monitorx.backend.detector.fit import main as reference
+
+    return reference(argv)
+
+
 COMMANDS: dict[str, tuple[str, Command, str]] = {
     "serve": ("receive, judge, store, alert: the server", _serve, "backend"),
     "run": ("run an application with its model calls seen", _run, "sdk"),
     "check": ("check a file of rules, routes and receivers", _check, "backend"),
+    "reference": ("say what is normal for a model: fit a reference to a file", _reference, "backend"),
     "demo": ("the whole way in a minute, on this machine", _demo, "demo"),
 }
 
 
 def _usage() -> str:
-    rows = "\n".join(f"  {name:8}{words}" for name, (words, _, _) in COMMANDS.items())
+    rows = "\n".join(f"  {name:11}{words}" for name, (words, _, _) in COMMANDS.items())
     return f"usage: monitorx COMMAND [...]\n\n{rows}\n\n`monitorx COMMAND --help` says more."
 
 

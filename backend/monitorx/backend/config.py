@@ -64,6 +64,20 @@ def _positive(kind: type[int] | type[float]) -> Any:  # Any: a parser for _setti
     return parse
 
 
+def _at_least(least: int | float, most: float = 500_000.0) -> Any:  # Any: a parser for _setting
+    def parse(text: str) -> int | float:
+        value = type(least)(text)
+        if not least <= value <= most:
+            raise ValueError(f"a number from {least} to {most:g} is expected")
+        return value
+
+    return parse
+
+
+def _paths(text: str) -> tuple[Path, ...]:
+    return tuple(map(Path, _words(text)))
+
+
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
@@ -83,7 +97,7 @@ class Settings:
         Address("127.0.0.1", 8000), Address.parse, "where the REST API is served, HOST:PORT", "--api"
     )
     config: Path | None = _setting(None, Path, "YAML file with rules, routes and receivers", "--config")
-    store: str = _setting("duckdb", str, "where results are kept: duckdb, or the name of an installed store", "--store")
+    store: str = _setting("duckdb", str, "where results are kept: duckdb, or the address of an InfluxDB", "--store")
     log_level: str = _setting(
         "info", _choice("debug", "info", "warning", "error"), "debug, info, warning or error", "--log-level"
     )
@@ -100,6 +114,13 @@ class Settings:
     )
     cors_origins: tuple[str, ...] = _setting(
         (), _words, "browser origins that may send OTLP, comma-separated; none by default"
+    )
+    reference: tuple[Path, ...] = _setting(
+        (), _paths, "files of `monitorx reference fit`, comma-separated; without one references are frozen"
+    )
+    drift_window: float = _setting(300.0, _at_least(1.0), "length of a window in which drift is judged, seconds")
+    reference_windows: int = _setting(
+        12, _at_least(1, most=500), "windows that a reference is frozen from, where no file gives one"
     )
     external_url: str = _setting("", str, "the address of this server in alerts; the API's own by default")
 
@@ -131,10 +152,16 @@ class Settings:
         return cls(**values)
 
 
-# Read elsewhere: in instrumented applications, or by the tests.
+# Read elsewhere: in instrumented applications, by a store (a secret is no flag), or by the tests.
 OTHER_VARIABLES = frozenset(
     {
         "MONITORX_EXPORT_INTERVAL",
+        "MONITORX_FEATURES",
+        "MONITORX_INFLUXDB_TOKEN",
+        "MONITORX_INFLUXDB_TOKEN_FILE",
+        "MONITORX_INFLUXDB_USER",
+        "MONITORX_INFLUXDB_PASSWORD",
+        "MONITORX_INFLUXDB_PASSWORD_FILE",
         "MONITORX_REQUIRE",
         "MONITORX_OTELCOL",
         "MONITORX_CONFORMANCE",

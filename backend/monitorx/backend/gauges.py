@@ -2,11 +2,10 @@
 
 from monitorx.alerting.engine import Alerting
 from monitorx.backend.backlog import Backlog
-from monitorx.backend.dedup import Seen
 from monitorx.backend.ingest import IngestStep
 from monitorx.backend.journal import FileJournal
+from monitorx.backend.pipeline import Pipeline
 from monitorx.backend.telemetry import Telemetry
-from monitorx.backend.window import Windows
 
 
 def expose(
@@ -15,8 +14,7 @@ def expose(
     ingest: IngestStep,
     journal: FileJournal,
     backlog: Backlog,
-    seen: Seen,
-    windows: Windows,
+    pipeline: Pipeline,
     alerting: Alerting,
 ) -> None:
     """Register a reader for each figure; all are read when the metrics are scraped."""
@@ -28,16 +26,16 @@ def expose(
         "journal_failures": lambda: journal.counters().failed,
         "journal_damaged": lambda: journal.counters().damaged,
         "journal_missing": lambda: journal.counters().missing,
-        "dedup_evicted": lambda: seen.state().forgotten_early,
+        "dedup_evicted": lambda: pipeline.state.seen.state().forgotten_early,
     }
     gauges = {
         "ingest_queue_bytes": ingest.inflight_bytes,
         "pipeline_queue_bytes": backlog.bytes,
         "pipeline_lag_records": backlog.lag,
         "journal_size_bytes": lambda: journal.counters().disk_bytes,
-        "window_panes": lambda: windows.pane_count,
-        "window_series": lambda: windows.series_count,
-        "dedup_keys": lambda: seen.state().keys,
+        "window_panes": lambda: pipeline.state.windows.pane_count,
+        "window_series": lambda: pipeline.state.windows.series_count,
+        "dedup_keys": lambda: pipeline.state.seen.state().keys,
         "alerts_firing": lambda: alerting.health().alerts["firing"],
         "outbox_pending": lambda: alerting.health().outbox,
     }

@@ -8,9 +8,9 @@ from importlib.metadata import version
 from monitorx.alerting.engine import Health as AlertingHealth
 from monitorx.backend.api import Health, Part
 from monitorx.backend.backlog import Backlog
-from monitorx.backend.dedup import Seen
-from monitorx.backend.ingest import IngestStep
 from monitorx.backend.journal import FileJournal
+from monitorx.backend.pipeline import Pipeline
+from monitorx.backend.storage.store import Store
 from monitorx.backend.writer import Writer
 
 _LAG_RECORDS = 10_000  # more than a busy second of records
@@ -22,9 +22,9 @@ class Checkup:
 
     journal: FileJournal
     backlog: Backlog
+    pipeline: Pipeline
     writer: Writer
-    ingest: IngestStep
-    seen: Seen
+    store: Store
     alerting: Callable[[], AlertingHealth]
     receivers: Callable[[], str]
 
@@ -42,7 +42,7 @@ class Checkup:
                 name: version(name) for name in ("monitorx", "duckdb", "pyarrow", "grpcio", "opentelemetry-proto")
             }
             | {"python": platform.python_version()},
-            dedup_horizon_s=self.seen.state().horizon.total_seconds(),
+            dedup_horizon_s=self.pipeline.state.seen.state().horizon.total_seconds(),
         )
 
     def _journal(self) -> Part:
@@ -56,6 +56,12 @@ class Checkup:
 
     def _windows(self) -> Part:
         lag = self.backlog.lag()
+        if not self.pipeline.is_alive():
+            return Part(False, "nothing is judged: the path behind the journal has ended; restart the server")
+        if self.pipeline.trouble:
+            return Part(False, f"nothing is judged; trying again: {self.pipeline.trouble}")
+        if self.pipeline.is_detached:
+            return Part(False, "what comes is judged and not kept: the store does not keep up; the journal has it")
         if self.backlog.is_behind and lag:
             return Part(lag <= _LAG_RECORDS, f"catching up from the journal: {lag} records to go; no rule is judged")
         return Part(True, f"{lag} records to go")
@@ -68,4 +74,6 @@ class Checkup:
     def _store(self) -> Part:
         if self.writer.trouble:
             return Part(False, f"does not take what was received; it waits in the journal: {self.writer.trouble}")
+        if self.store.trouble:
+            return Part(False, self.store.trouble)
         return Part(True, f"holds all up to position {self.writer.position}")

@@ -148,6 +148,6 @@ def decode_again(decoder: Decoder, record: Record) -> Decoded | None:
     """What a journalled record held; None where it cannot be read any more: it could when it came."""
     try:
         return decoder.decode(Signal(record.signal), record.body, tenant=record.tenant, arrival_ns=record.arrival_ns)
-    except Malformed as error:
+    except (Malformed, ValueError) as error:
         _log.error("a journalled record cannot be decoded", signal=record.signal, error=str(error))
         return None

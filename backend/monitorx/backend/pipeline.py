@@ -1,5 +1,5 @@
 """
-The whole path behind the journal, on one screen: new? → windows → rules → alerting, and → store.
+The whole path behind the journal, on one screen: new? → windows, drift → rules → alerting, and → store.
 
 One thread does it, record by record, in the order of the journal; so a start that replays the journal from the store's
 position comes to the same state. The store is written by a thread of its own, one commit at a time: rows, the panes
@@ -22,8 +22,9 @@ from monitorx.alerting.alert import Observation
 from monitorx.backend.backlog import Arrival, Backlog
 from monitorx.backend.batch import ColumnBatch
 from monitorx.backend.dedup import Seen
+from monitorx.backend.detector import Drift
 from monitorx.backend.rule import Rule, evaluate, observation
-from monitorx.backend.storage.store import Batch, Commit
+from monitorx.backend.storage.store import Batch, Commit, DriftRow, TransitionRow
 from monitorx.backend.window import Windows
 from monitorx.backend.writer import Writer
 
@@ -42,55 +43,100 @@ class Pace:
         idle: Rules, at least this often (absence is data, too).
         commit: The store, at least this often while data arrives.
         commit_rows: And at once when this many rows wait.
+        rows_held: So many rows wait for the store in memory, at most and by a batch.
+        after_fault: Before the path is tried again.
+        last_commit: How long a stop waits for the store.
     """
 
     evaluate: timedelta = timedelta(milliseconds=200)
     idle: timedelta = timedelta(seconds=1)
     commit: timedelta = timedelta(milliseconds=500)
     commit_rows: int = 200_000
+    rows_held: int = 400_000
+    after_fault: timedelta = timedelta(seconds=1)
+    last_commit: timedelta = timedelta(seconds=10)
+
+
+@dataclass(slots=True)
+class State:
+    """
+    What the path has made of everything up to `position`, as the store holds it.
+
+    Attributes:
+        seen: What came before.
+        windows: The panes.
+        drift: Compares features with their references; None: nobody does.
+        position: Of the store.
+    """
+
+    seen: Seen
+    windows: Windows
+    drift: Drift | None
+    position: int
 
 
 class Pipeline:
     """
     Reads the backlog until it is stopped.
 
+    Where the store takes nothing for long, memory cannot hold what waits: the pipeline then lets go of it and goes on
+    judging what comes. Once the store answers again, it does what a start does: it begins at the store's state and
+    reads the rest from the journal. So nothing is lost or counted twice, and rules are judged all the while.
+
     Args:
-        observe: Takes what the rules say and the position they have seen: alerting's `observe`.
+        backlog: What arrives; stands at the position of what *restore* gives.
+        restore: Reads the state that the store holds.
+        rules: The rules that hold now; may be others at every call.
+        observe: Takes what the rules say and the position they have seen; gives the alerts that changed state.
         clock: Ns since epoch.
     """
 
     def __init__(
         self,
         backlog: Backlog,
-        seen: Seen,
-        windows: Windows,
-        rules: Sequence[Rule],
-        observe: Callable[[Sequence[Observation], int], None],
+        restore: Callable[[], State],
+        rules: Callable[[], Sequence[Rule]],
+        observe: Callable[[Sequence[Observation], int], Iterable[TransitionRow]],
         writer: Writer,
         *,
         clock: Callable[[], int],
         count: Count,
         pace: Pace | None = None,
     ) -> None:
-        self._backlog, self._seen, self._windows, self._writer = backlog, seen, windows, writer
+        self._backlog, self._writer = backlog, writer
+        self._restore, self._state = restore, restore()
         self._rules = rules
+        self._judged: Sequence[Rule] = ()
         self._observe = observe
         self._clock, self._count = clock, count
         self._pace = pace or Pace()
         self._rows: list[Batch] = []
         self._row_count = 0
-        self._position = self._committed = writer.position
+        self._transitions: list[TransitionRow] = []
+        self._findings: list[DriftRow] = []
+        self._position = self._committed = self._state.position
         self._evaluated_s = self._committed_s = -1e9
         self._fresh = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pipeline", daemon=True)
+        self.is_detached = False
+        self.trouble = ""
+
+    @property
+    def state(self) -> State:
+        """What the path has made of what it took; replaced as a whole after the store was away."""
+        return self._state
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
 
+    def is_alive(self) -> bool:
+        """Whether it works."""
+        return self._thread.is_alive()
+
     def stop(self) -> None:
-        """Take in everything that is durable, commit it, end. Safe twice and before start."""
+        """Take what waits in memory, commit, end; what only the journal has is for the next start. Safe twice."""
         self._stopping.set()
         self._backlog.wake()
         if self._thread.is_alive():
@@ -98,33 +144,66 @@ class Pipeline:
 
     def _run(self) -> None:
         while True:
-            last_round = self._stopping.is_set()
-            self._step()
-            if last_round and not self._backlog.lag():
+            is_last = self._stopping.is_set()
+            try:
+                self._step()
+                self.trouble = ""
+            except Exception as error:  # noqa: BLE001  a path that has ended acknowledges on and tells nobody
+                self.trouble = f"{type(error).__name__}: {error}"
+                self._count("monitorx_pipeline_errors_total", {"step": "path"}, 1.0)
+                _log.exception("the path behind the journal failed; beginning again at the store's state")
+                self._detach()
+                self._stopping.wait(self._pace.after_fault.total_seconds())
+            if is_last and (self.trouble or self._backlog.is_behind or not self._backlog.lag()):
                 break
-        self._commit()
+        if not self.is_detached and self._writer.wait_until_free(self._pace.last_commit.total_seconds()):
+            self._guarded("commit", self._commit)
 
     def _step(self) -> None:
+        if self.is_detached and self._writer.is_free():
+            self._reattach()
         for arrival in self._backlog.take(self._pace.evaluate.total_seconds()):
             self._guarded("windows", partial(self._take, arrival))
             self._position = arrival.position
             if self._is_time():
                 break
         self._guarded("rules", self._judge)
-        if self._wants_commit():
+        if self.is_detached:
+            self._state.windows.take()  # made anew from the store's state; findings and transitions wait for that
+        elif self._row_count >= self._pace.rows_held and not self._writer.is_free():
+            self._detach()
+        elif self._wants_commit():
             self._commit()
+
+    def _detach(self) -> None:
+        """Let go of what the store does not take; the journal has it."""
+        _log.error("the store is not kept up with: what comes is judged, and read from the journal later")
+        self.is_detached = True
+        self._rows, self._row_count = [], 0
+
+    def _reattach(self) -> None:
+        """Begin where a start would."""
+        self._state = self._restore()
+        self._position = self._committed = self._state.position
+        self._rows, self._row_count = [], 0
+        self._backlog.rewind(self._position)
+        self.is_detached = False
+        _log.info("the store answers again; reading from the journal what it has not", position=self._position)
 
     def _take(self, arrival: Arrival) -> None:
         for batch in self._new(arrival):
-            self._rows.append(Batch(arrival.position, batch))
-            self._row_count += batch.rows.num_rows
-            self._windows.add(batch, arrival_ns=arrival.arrival_ns)
+            if not self.is_detached:
+                self._rows.append(Batch(arrival.position, batch))
+                self._row_count += batch.rows.num_rows
+            self._state.windows.add(batch, arrival_ns=arrival.arrival_ns)
+            if self._state.drift is not None:
+                self._state.drift.add(batch, position=arrival.position, arrival_ns=arrival.arrival_ns)
             self._fresh = True
 
     def _new(self, arrival: Arrival) -> Iterable[ColumnBatch]:
         """The rows that did not come before: clients and collectors send again what they got no answer for."""
         for batch in arrival.batches:
-            is_new = self._seen.add(_keys(batch.rows), arrival.arrival_ns)
+            is_new = self._state.seen.add(_keys(batch.rows), arrival.arrival_ns)
             if is_new.all():
                 yield batch
                 continue
@@ -140,30 +219,53 @@ class Pipeline:
             return
         self._evaluated_s, self._fresh = now_s, False
         now_ns = self._clock()
-        self._windows.close(now_ns)
+        self._state.windows.close(now_ns)
+        self._guarded("drift", partial(self._compare, now_ns))
+        rules = self._rules()
+        if rules is not self._judged:
+            self._judged = rules
+            self._state.windows.regroup()
         observations = [
             observation(rule, verdict)
-            for rule in self._rules
-            for verdict in evaluate(rule, self._windows, now_ns, count=self._count)
+            for rule in rules
+            for verdict in evaluate(rule, self._state.windows, now_ns, count=self._count)
         ]
-        self._count("monitorx_rule_evaluations_total", {}, float(len(self._rules)))
-        self._observe(observations, self._position)
+        self._count("monitorx_rule_evaluations_total", {}, float(len(rules)))
+        self._transitions += self._observe(observations, self._position)
+
+    def _compare(self, now_ns: int) -> None:
+        drift = self._state.drift
+        if drift is None:
+            return
+        drift.evaluate(now_ns)
+        self._findings += drift.take()
+        self._state.windows.add_readings(drift.scores(now_ns))
 
     def _is_time(self) -> bool:
         since_s = time.monotonic() - min(self._evaluated_s, self._committed_s)
         return since_s >= self._pace.commit.total_seconds() or self._row_count >= self._pace.commit_rows
 
     def _wants_commit(self) -> bool:
-        if self._row_count >= self._pace.commit_rows:
-            return True  # waits for the writer: the backlog fills, and what it cannot hold stays in the journal
         is_due = time.monotonic() - self._committed_s >= self._pace.commit.total_seconds()
-        return is_due and self._position > self._committed and self._writer.is_free()
+        has_news = self._position > self._committed or bool(self._transitions or self._findings)
+        return (is_due or self._row_count >= self._pace.commit_rows) and has_news and self._writer.is_free()
 
     def _commit(self) -> None:
-        changes = self._windows.take()
-        self._writer.hand_over(Commit(self._position, tuple(self._rows), *changes))
+        changes = self._state.windows.take()
         self._committed, self._committed_s = self._position, time.monotonic()
-        self._rows, self._row_count = [], 0
+        if self._state.drift is not None:
+            # Drift's own state is on disk before the store has the position that it belongs to.
+            self._state.drift.save(self._position, stored=self._writer.position)
+        self._writer.hand_over(
+            Commit(
+                self._position,
+                tuple(self._rows),
+                *changes,
+                drift=tuple(self._findings),
+                transitions=tuple(self._transitions),
+            )
+        )
+        self._rows, self._row_count, self._transitions, self._findings = [], 0, [], []
 
     def _guarded(self, step: str, work: Callable[[], None]) -> None:
         try:

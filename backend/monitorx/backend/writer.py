@@ -42,10 +42,14 @@ class Writer:
         """Whether the last commit handed over is written."""
         return self._commit is None
 
-    def hand_over(self, commit: Commit) -> None:
-        """Give the next commit; waits for the last one to be written."""
+    def wait_until_free(self, timeout_s: float) -> bool:
+        """Wait for the last commit to be written; False where it takes longer than *timeout_s*."""
         with self._changed:
-            self._changed.wait_for(self.is_free)
+            return self._changed.wait_for(self.is_free, timeout_s)
+
+    def hand_over(self, commit: Commit) -> None:
+        """Give the next commit. Whoever calls has seen that the writer is free, and is the only one to call."""
+        with self._changed:
             self._commit = commit
             self._changed.notify_all()
 

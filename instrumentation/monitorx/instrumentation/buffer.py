@@ -15,6 +15,7 @@ from typing import Protocol
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
+from monitorx.instrumentation.features import Intake
 from monitorx.instrumentation.inference import Inference
 from monitorx.instrumentation.lifecycle import after_fork, at_exit
 
@@ -33,12 +34,18 @@ class Sink(Protocol):
 
 
 class Buffer:
-    """A bounded queue in front of a sink."""
+    """
+    A bounded queue in front of a sink.
+
+    Attributes:
+        intake: Takes copies of inputs and outputs; None where the sink does not want them.
+    """
 
     def __init__(self, sink: Sink, *, capacity: int = CAPACITY, fold_every_s: float = FOLD_EVERY_S) -> None:
         self.sink = sink
         self._capacity = capacity
         self._fold_every_s = fold_every_s
+        self.intake: Intake | None = None
         self._start_anew()
         after_fork(self._start_anew)
         at_exit(self.flush)
@@ -50,6 +57,14 @@ class Buffer:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
+        if self.intake is not None:
+            self.intake.start_anew()
+            self.intake.wake = self._wake.set
+
+    def observe(self, intake: Intake) -> None:
+        """Let *intake* take copies of inputs and outputs from now on."""
+        intake.wake = self._wake.set
+        self.intake = intake
 
     def append(self, inference: Inference) -> None:
         """Take *inference* in, or drop and count it when full. Never blocks."""
@@ -74,6 +89,8 @@ class Buffer:
         with self._lock, suppress_instrumentation():
             records = self._records
             taken = [records.popleft() for _ in range(len(records))]
+            if self.intake is not None:
+                self.intake.emptied()
             if not taken:
                 return
             try:

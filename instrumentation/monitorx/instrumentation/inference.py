@@ -45,13 +45,15 @@ class Subject:
     framework: str | None = None
     framework_version: str | None = None
     device: str | None = None
+    task: str | None = None
 
     def __hash__(self) -> int:
         return self._hash
 
     @cached_property
     def _hash(self) -> int:  # kept: each record is grouped by its subject
-        return hash((self.operation, self.model, self.kind, self.framework, self.framework_version, self.device))
+        versions = self.framework_version, self.device, self.task
+        return hash((self.operation, self.model, self.kind, self.framework, versions))
 
     @cached_property
     def span_name(self) -> str:
@@ -66,6 +68,7 @@ class Subject:
             attributes.ML_FRAMEWORK_VERSION: self.framework_version,
             attributes.ML_MODEL_CLASS: self.model.class_name,
             attributes.ML_DEVICE_TYPE: self.device,
+            attributes.ML_TASK_TYPE: self.task,
         }
         return {key: value for key, value in known.items() if value is not None}
 
@@ -94,7 +97,9 @@ class Inference:
         input_shape: Of the first input; goes on the span only.
         error_type: Class of the exception that ended the call, or None.
         span_context: Of its span, or None where none was recorded.
-        observations: What was seen of inputs and outputs; nothing so far.
+        rows: A copy of the input, where somebody asked for it (monitorx.instrumentation.features).
+        names: Of its columns, where the model knows them.
+        output: A copy of the scores or predictions, likewise.
     """
 
     # `finisher`, `span`, `token`, `started_ns` and `known_batch_size` are the emitter's, while it runs.
@@ -105,7 +110,9 @@ class Inference:
         "finisher",
         "input_shape",
         "known_batch_size",
-        "observations",
+        "names",
+        "output",
+        "rows",
         "span",
         "span_context",
         "start_ns",
@@ -125,7 +132,9 @@ class Inference:
         self.input_shape: tuple[int, ...] | None = None
         self.error_type: str | None = None
         self.span_context: SpanContext | None = None
-        self.observations: tuple[object, ...] = ()
+        self.rows: object = None
+        self.names: object = None
+        self.output: object = None
         self.finisher: Finisher | None = None
         self.span: Span | None = None
         self.token: Token[Context] | None = None

@@ -66,7 +66,11 @@ class Emitter:
         self.faults = 0  # errors of our own that were kept from the application
 
     def start(
-        self, subject: Subject, batch_size: int | None = None, context: Context | None = None
+        self,
+        subject: Subject,
+        batch_size: int | None = None,
+        context: Context | None = None,
+        feature_count: int | None = None,
     ) -> Inference | None:
         """
         Begin an inference that is current on this thread until it stops; None where there is none to begin.
@@ -75,11 +79,12 @@ class Emitter:
             subject: What is called.
             batch_size: Where it is known already; it may be set until the inference stops.
             context: What `outermost` gave, for callers that asked it themselves.
+            feature_count: Of one sample, where it is known.
         """
         try:
             if context is None and (context := outermost()) is None:
                 return None
-            inference = self._begin(subject, batch_size, context)
+            inference = self._begin(subject, batch_size, context, feature_count)
             inference.token = _enter(inference, context)
             inference.started_ns = self.timer()
         except Exception:  # noqa: BLE001 - the boundary to the application: it must not see our faults
@@ -93,19 +98,23 @@ class Emitter:
             context = outermost()
             if context is None:
                 return None
-            inference = self._begin(subject, None, context)
+            inference = self._begin(subject, None, context, None)
             inference.started_ns = self.timer()
         except Exception:  # noqa: BLE001 - the boundary to the application: it must not see our faults
             self.count_fault("starting an inference")
             return None
         return inference
 
-    def _begin(self, subject: Subject, batch_size: int | None, context: Context) -> Inference:
+    def _begin(
+        self, subject: Subject, batch_size: int | None, context: Context, feature_count: int | None
+    ) -> Inference:
         start_ns = self.clock()
         inference = Inference(subject, start_ns, batch_size)
         known: dict[str, str | int] = subject.span_attributes
         if batch_size is not None:
             known = {**known, attributes.ML_REQUEST_BATCH_SIZE: batch_size}
+            if feature_count is not None:
+                known[attributes.ML_REQUEST_FEATURE_COUNT] = feature_count
         span = self._tracer.start_span(subject.span_name, context, INTERNAL, known, None, start_ns)
         inference.span = span
         if span.is_recording():

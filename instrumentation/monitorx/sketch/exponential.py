@@ -122,7 +122,7 @@ def bucket_index(magnitude: float, scale: int) -> int:
     (-1, 0, 31)
     """
     mantissa, exponent = frexp(magnitude)  # mantissa in [0.5, 1)
-    edges = _EDGES.get(scale) or _edges(scale)
+    edges = _EDGES.get(scale) or edges_of(scale)
     return ((exponent - 1) << scale) + bisect_left(edges, mantissa) - 1
 
 
@@ -134,9 +134,11 @@ def dense(buckets: dict[int, int]) -> tuple[int, list[int]]:
     return first, [buckets.get(index, 0) for index in range(first, last + 1)]
 
 
-def _edges(scale: int) -> list[float]:
-    steps = 1 << scale
-    _EDGES[scale] = [2.0 ** (step / steps - 1.0) for step in range(steps)]
+def edges_of(scale: int) -> list[float]:
+    """The edges from 0.5 up to under 1, 2^scale of them: mantissas are looked up here, by whoever counts."""
+    if scale not in _EDGES:
+        steps = 1 << scale
+        _EDGES[scale] = [2.0 ** (step / steps - 1.0) for step in range(steps)]
     return _EDGES[scale]
 
 

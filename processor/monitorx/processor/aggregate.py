@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from monitorx.instrumentation.inference import Inference, Subject
+from monitorx.processor import distribution
+from monitorx.processor.distribution import Distribution, Distributions
 from monitorx.semconv.attributes import ERROR_TYPE, METRIC_OVERFLOW
 from monitorx.sketch import ExponentialHistogram
 
@@ -84,20 +86,28 @@ class Interval:
     """
     All series of [start_ns, end_ns).
 
-    `dropped` counts inferences that were lost before or after, by reason; `overflowed` those under the overflow series.
+    `dropped` counts inferences that were lost before or after, by reason; `overflowed` those under the overflow series;
+    `values_dropped` the values that are in no distribution, by reason.
     """
 
     def __init__(self, start_ns: int) -> None:
         self.start_ns = start_ns
         self.end_ns = start_ns
         self.series: dict[Point, Series] = {}
+        self.features: dict[distribution.Point, Distribution] = {}
         self.dropped: dict[str, int] = {}
+        self.values_dropped: dict[str, int] = {}
         self.overflowed = 0
 
     @property
     def calls(self) -> int:
         """How many inferences it holds."""
         return sum(series.duration.count for series in self.series.values())
+
+    @property
+    def values(self) -> int:
+        """How many values its distributions tell of."""
+        return sum(found.count for found in self.features.values())
 
     def of(self, point: Point) -> Series:
         """The series of *point*, or the overflow series where there are too many."""
@@ -114,14 +124,28 @@ class Interval:
         self.overflowed += later.overflowed
         for point, series in later.series.items():
             self.of(point).merge(series)
-        for reason, count in later.dropped.items():
-            self.dropped[reason] = self.dropped.get(reason, 0) + count
+        for feature, found in later.features.items():
+            self.features.setdefault(feature, Distribution(found.anchor)).merge(found)
+        _add(self.dropped, later.dropped)
+        _add(self.values_dropped, later.values_dropped)
+
+
+def _add(counts: dict[str, int], more: dict[str, int]) -> None:
+    for reason, count in more.items():
+        counts[reason] = counts.get(reason, 0) + count
 
 
 class Aggregator:
-    """The sink of an attached process: adds inferences to the open interval."""
+    """
+    The sink of an attached process: adds inferences to the open interval.
 
-    def __init__(self, now_ns: int) -> None:
+    Args:
+        now_ns: Since epoch, when the first interval begins.
+        distributions: Counts what inferences carry of their inputs and outputs.
+    """
+
+    def __init__(self, now_ns: int, distributions: Distributions | None = None) -> None:
+        self._distributions = distributions or Distributions()
         self._start_anew(now_ns)
 
     def _start_anew(self, now_ns: int) -> None:
@@ -142,19 +166,24 @@ class Aggregator:
                 if series is None:
                     series = known[key] = self._interval.of(point_of(*key))
                 series.add(inference)
+                if inference.rows is not None or inference.output is not None:
+                    self._distributions.add(inference)
+            self._distributions.fold_if_many()
 
-    def take(self, now_ns: int) -> Interval:
-        """Close the open interval at *now_ns*, and open the next."""
+    def take(self, now_ns: int, *, is_last: bool = False) -> Interval:
+        """Close the open interval at *now_ns*, and open the next, unless this is the last of the process."""
         with self._lock:
             closed = self._interval
             closed.end_ns = now_ns
             overflow = closed.series.get(OVERFLOW)
             closed.overflowed = 0 if overflow is None else overflow.duration.count
+            closed.features, closed.values_dropped = self._distributions.take(now_ns, is_last=is_last)
             self._open(now_ns)
             return closed
 
     def forget(self, now_ns: int) -> None:
         """Start with nothing: after a fork, what is here is the parent's to send."""
+        self._distributions.forget()
         self._start_anew(now_ns)
 
 

@@ -17,9 +17,12 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from monitorx.instrumentation import telemetry
 from monitorx.instrumentation.buffer import Buffer
+from monitorx.instrumentation.features import Intake
 from monitorx.instrumentation.lifecycle import after_fork, at_exit
 from monitorx.processor.aggregate import Aggregator, Interval
+from monitorx.processor.distribution import Anchors, Distributions
 from monitorx.processor.outbox import Outbox
+from monitorx.processor.reference import anchors_from
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricExporter, MetricsData
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 INTERVAL: Final = "MONITORX_EXPORT_INTERVAL"
+FEATURES: Final = "MONITORX_FEATURES"
+REFERENCE: Final = "MONITORX_REFERENCE"
 INTERVAL_S: Final = 5.0
 FLUSH_S: Final = 5.0  # how long the end of the process may wait for the last export
 
@@ -61,6 +66,7 @@ class Attachment:
         connect: Makes the exporter, on our thread: before the first export, and again after a fork.
         render: An interval as OTLP metrics, with the resource as it is by then.
         interval_s: Between two exports.
+        anchors: Of a reference, for the distributions of features; None where features are not to be looked at.
         clock: Nanoseconds since epoch.
     """
 
@@ -71,6 +77,7 @@ class Attachment:
         render: "Callable[[Interval], MetricsData]",
         *,
         interval_s: float = INTERVAL_S,
+        anchors: Anchors | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._buffer = buffer
@@ -78,11 +85,13 @@ class Attachment:
         self._render = render
         self._interval_s = interval_s
         self._clock = clock
-        self._aggregator = Aggregator(clock())
+        self._aggregator = Aggregator(clock(), Distributions(anchors))
         self._outbox = Outbox()
         self._buffer_dropped = buffer.dropped
         self._start_anew()
         buffer.sink = self._aggregator
+        if anchors is not None:
+            buffer.observe(Intake())
 
     def _start_anew(self) -> None:
         self._exporter: MetricExporter | None = None
@@ -104,11 +113,11 @@ class Attachment:
         if exporter is not None:
             exporter.shutdown()  # ends the retries of an export that takes longer
 
-    def export_once(self) -> bool:
+    def export_once(self, *, is_last: bool = False) -> bool:
         """Close the open interval and send all that waits. Says whether everything was delivered."""
         with suppress_instrumentation():
             self._buffer.flush()
-            interval = self._aggregator.take(self._clock())
+            interval = self._aggregator.take(self._clock(), is_last=is_last)
             self._count_drops(interval)
             self._outbox.put(interval, interval.end_ns)
             return self._outbox.send(self._send) == 0
@@ -126,13 +135,15 @@ class Attachment:
 
     def _count_drops(self, interval: Interval) -> None:
         dropped = self._buffer.dropped
-        for reason, count in (
-            ("buffer_full", dropped - self._buffer_dropped),
-            ("too_old", self._outbox.take_dropped()),
-        ):
+        too_old, values_too_old = self._outbox.take_dropped()
+        for reason, count in (("buffer_full", dropped - self._buffer_dropped), ("too_old", too_old)):
             if count:
                 interval.dropped[reason] = count
         self._buffer_dropped = dropped
+        refused = {} if self._buffer.intake is None else self._buffer.intake.take_dropped()
+        for reason, count in (*refused.items(), ("too_old", values_too_old)):
+            if count:
+                interval.values_dropped[reason] = interval.values_dropped.get(reason, 0) + count
 
     def _after_fork(self) -> None:
         # What is here is the parent's to send, and its connections are not ours to use.
@@ -151,7 +162,7 @@ class Attachment:
     def _run(self) -> None:
         while not self._stopping.wait(self._interval_s):
             self.export_once()
-        self.export_once()
+        self.export_once(is_last=True)
 
 
 def _attachment(exporter: "MetricExporter | None") -> Attachment:
@@ -162,12 +173,21 @@ def _attachment(exporter: "MetricExporter | None") -> Attachment:
         export.exporter_from_environment if exporter is None else lambda: exporter,
         lambda interval: export.metrics_data(interval, export.application_resource()),
         interval_s=interval_from(os.environ.get(INTERVAL)),
+        anchors=anchors_from(os.environ.get(REFERENCE)) if are_wanted(os.environ.get(FEATURES)) else None,
     )
 
 
 def _sends_otlp() -> bool:
     exporters = os.environ.get("OTEL_METRICS_EXPORTER", "").strip()
     return not exporters or "otlp" in [name.strip() for name in exporters.split(",")]
+
+
+def are_wanted(text: str | None) -> bool:
+    """Whether features are to be looked at, of the setting *text*: yes, unless it says off."""
+    word = (text or "on").strip().lower()
+    if word not in ("on", "off", "true", "false", "1", "0"):
+        logger.warning("%s: %r is neither on nor off; on is used", FEATURES, text)
+    return word not in ("off", "false", "0")
 
 
 def interval_from(text: str | None) -> float:

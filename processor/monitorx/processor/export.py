@@ -30,11 +30,22 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from monitorx.instrumentation.scope import SCOPE_NAME, scope_version
-from monitorx.processor.aggregate import Interval, Point, Series
+from monitorx.processor.aggregate import Interval, Series
+from monitorx.processor.distribution import Distribution
 from monitorx.processor.identity import with_identity
 from monitorx.semconv import SCHEMA_URL
-from monitorx.semconv.attributes import DROP_REASON, SERVICE_INSTANCE_ID
-from monitorx.semconv.metrics import DROPPED, INFERENCE_BATCH_SIZE, INFERENCE_DURATION, INFERENCE_SAMPLES, UP
+from monitorx.semconv.attributes import ANCHOR_CENTER, ANCHOR_SCALE, DROP_REASON, SERVICE_INSTANCE_ID
+from monitorx.semconv.metrics import (
+    DROPPED,
+    FEATURE_DISTRIBUTION,
+    FEATURE_MISSING,
+    FEATURE_NONFINITE,
+    INFERENCE_BATCH_SIZE,
+    INFERENCE_DURATION,
+    INFERENCE_SAMPLES,
+    UP,
+    VALUES_DROPPED,
+)
 from monitorx.sketch import exponential
 
 DELTA: Final = AggregationTemporality.DELTA
@@ -43,14 +54,18 @@ DELTA: Final = AggregationTemporality.DELTA
 def metrics_data(interval: Interval, resource: Resource) -> MetricsData:
     """*interval* and the heartbeat, as one export."""
     times = (interval.start_ns, interval.end_ns)
-    series = interval.series.items()
+    series = [(dict(point), series) for point, series in interval.series.items()]
+    features = [(dict(point), found) for point, found in interval.features.items()]
+    values_dropped = interval.values_dropped.items()
     found = [
-        _histogram(INFERENCE_DURATION, "s", [_exponential(p, s, s.duration, times) for p, s in series]),
-        _histogram(
-            INFERENCE_BATCH_SIZE, "{sample}", [_exponential(p, s, s.batch_size, times, shown=False) for p, s in series]
-        ),
-        _counter(INFERENCE_SAMPLES, "{sample}", [(dict(p), s.samples) for p, s in series], times),
+        _histogram(INFERENCE_DURATION, "s", [_point(a, s.duration, times, _exemplars(s)) for a, s in series]),
+        _histogram(INFERENCE_BATCH_SIZE, "{sample}", [_point(a, s.batch_size, times) for a, s in series]),
+        _counter(INFERENCE_SAMPLES, "{sample}", [(a, s.samples) for a, s in series], times),
+        _histogram(FEATURE_DISTRIBUTION, "1", _distributions(features, times)),
+        _counter(FEATURE_MISSING, "{value}", [(a, f.missing) for a, f in features], times),
+        _counter(FEATURE_NONFINITE, "{value}", [(a, f.nonfinite) for a, f in features], times),
         _counter(DROPPED, "{inference}", [({DROP_REASON: r}, n) for r, n in interval.dropped.items()], times),
+        _counter(VALUES_DROPPED, "{value}", [({DROP_REASON: r}, n) for r, n in values_dropped], times),
         Metric(UP, "", "1", Gauge([NumberDataPoint({}, 0, interval.end_ns, 1)])),
     ]
     scope = InstrumentationScope(SCOPE_NAME, scope_version(), SCHEMA_URL)
@@ -110,16 +125,22 @@ def _counter(name: str, unit: str, counts: Sequence[tuple[dict[str, Any], int]],
     return Metric(name, "", unit, Sum(points, DELTA, is_monotonic=True))
 
 
-def _exponential(
-    point: Point,
-    series: Series,
+def _distributions(features: Sequence[tuple[dict[str, Any], Distribution]], times: tuple[int, int]) -> list[DataPointT]:
+    return [
+        _point({**attributes, ANCHOR_CENTER: f.anchor.center, ANCHOR_SCALE: f.anchor.scale}, f.histogram, times)
+        for attributes, f in features
+        if f.anchor is not None and f.histogram is not None
+    ]
+
+
+def _point(
+    attributes: dict[str, Any],
     histogram: exponential.ExponentialHistogram,
     times: tuple[int, int],
-    *,
-    shown: bool = True,
+    exemplars: Sequence[Exemplar] = (),
 ) -> ExponentialHistogramDataPoint:
     return ExponentialHistogramDataPoint(
-        attributes=dict(point),
+        attributes=attributes,
         start_time_unix_nano=times[0],
         time_unix_nano=times[1],
         count=histogram.count,
@@ -131,7 +152,7 @@ def _exponential(
         flags=0,
         min=histogram.min,
         max=histogram.max,
-        exemplars=_exemplars(series) if shown else [],
+        exemplars=exemplars,
     )
 
 

@@ -22,6 +22,7 @@ class Outbox:
     def __init__(self) -> None:
         self._waiting: deque[Interval] = deque()
         self._dropped = 0
+        self._values_dropped = 0
 
     def put(self, interval: Interval, now_ns: int) -> None:
         """Queue *interval*."""
@@ -29,6 +30,7 @@ class Outbox:
         while self._waiting and now_ns - self._waiting[0].start_ns > AGE_KEPT_NS:
             old = self._waiting.popleft()
             self._dropped += old.calls + sum(old.dropped.values())
+            self._values_dropped += old.values + sum(old.values_dropped.values())
         if len(self._waiting) > INTERVALS_KEPT:
             oldest = self._waiting.popleft()
             oldest.merge(self._waiting.popleft())
@@ -44,15 +46,16 @@ class Outbox:
         self._waiting.extendleft(reversed(failed))
         return len(self._waiting)
 
-    def take_dropped(self) -> int:
-        """How many inferences were given up since the last time."""
-        dropped, self._dropped = self._dropped, 0
+    def take_dropped(self) -> tuple[int, int]:
+        """How many inferences, and values of features, were given up since the last time."""
+        dropped = self._dropped, self._values_dropped
+        self._dropped = self._values_dropped = 0
         return dropped
 
     def clear(self) -> None:
         """Forget everything."""
         self._waiting.clear()
-        self._dropped = 0
+        self._dropped = self._values_dropped = 0
 
     def __len__(self) -> int:
         return len(self._waiting)

@@ -125,6 +125,32 @@ class Points(BaseModel):
     points: list[Point]
 
 
+class DriftFinding(BaseModel):
+    """What a detector found for one feature in one window."""
+
+    start: str = Field(description="Start of the window.")
+    end: str = Field(description="Its end.")
+    model: Text
+    version: Text = Field(description="Empty where it is not known.")
+    feature: Text
+    role: Text = Field(description="input, output, score, ...")
+    method: Text = Field(description="The detector; `:iid` behind it: windows are taken to be alike.")
+    status: Text = Field(description="ok, small, low_resolution or no_reference; the figures are null unless it is ok.")
+    drifted: bool = Field(description="Sure, among all features of the model, and large enough to matter.")
+    statistic: Number = Field(description="The detector's own; for rank_location above 0 where values have risen.")
+    p: Number = Field(description="How often chance alone shows as much.")
+    score: Number = Field(description="Kolmogorov-Smirnov distance from the reference, 0 to 1.")
+    psi: Number = Field(description="Population stability index, freed of what chance makes of it.")
+    events: Number = Field(description="Values in the window.")
+    reference: Text = Field(description="What it was compared with; empty without a reference.")
+
+
+class DriftFindings(BaseModel):
+    """Findings, newest window first."""
+
+    drift: list[DriftFinding]
+
+
 class AlertItem(BaseModel):
     """One alert."""
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from monitorx.backend.api import alert, pane, problem, row, status
+from monitorx.backend.api import alert, drift, pane, problem, row, status, writing
 from monitorx.backend.api.dependency import Dependencies
 
 PREFIX = "/api/v1"
@@ -26,9 +26,11 @@ def create_app(deps: Dependencies) -> FastAPI:
         description="Models, inferences, aggregates and alerts, as the server knows them.",
         redoc_url=None,
     )
-    for routes in (pane.router(deps), row.router(deps)):
+    for routes in (pane.router(deps), row.router(deps), drift.router(deps)):
         app.include_router(routes, prefix=PREFIX, responses=_PROBLEMS)
     app.include_router(alert.router(deps), prefix=PREFIX, responses={400: _PROBLEMS[400]})
+    # Last: names of models may hold slashes, so its paths match what others did not take.
+    app.include_router(writing.router(deps), prefix=PREFIX, responses=_PROBLEMS)
     app.include_router(status.health_router(deps), prefix=PREFIX)
     app.include_router(status.probe_router(deps))
     problem.install(app, deps.telemetry)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitorx.alerting.alert import Alert
+from monitorx.backend.receiver.admission import Ingest
+from monitorx.backend.storage.registry import Registry
 from monitorx.backend.storage.store import Store
 from monitorx.backend.telemetry import Telemetry
 
@@ -49,6 +51,8 @@ class Dependencies:
         clock: Ns since epoch.
         version: Of the server.
         tenant: Whose data is told.
+        ingest: Takes in what is written; None: nothing may be.
+        registry: Keeps registered models; None: there are none.
     """
 
     store: Store
@@ -60,3 +64,5 @@ class Dependencies:
     clock: Callable[[], int]
     version: str
     tenant: str = "default"
+    ingest: Ingest | None = None
+    registry: Registry | None = None

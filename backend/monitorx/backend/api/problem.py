@@ -1,5 +1,6 @@
 """What goes wrong, told as RFC 9457 problem details: which parameter, which value, what would be right."""
 
+import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -16,6 +17,7 @@ from monitorx.backend.telemetry import Telemetry
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_S = "5"
+_SHOWN = 200  # characters of a value that cannot be used
 _log = structlog.get_logger(__name__)
 
 
@@ -29,12 +31,13 @@ class Problem(BaseModel):
 
 
 class Unanswerable(Exception):
-    """A request that gets a problem instead of an answer."""
+    """A request that gets a problem instead of an answer; with *retry_after_s* where coming back would help."""
 
-    def __init__(self, status: HTTPStatus, kind: str, detail: str) -> None:
+    def __init__(self, status: HTTPStatus, kind: str, detail: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(detail)
         self.status = status
         self.kind = kind
+        self.headers = {} if retry_after_s is None else {"Retry-After": str(math.ceil(retry_after_s))}
 
 
 def invalid(parameter: str, value: object, right: str) -> Unanswerable:
@@ -47,7 +50,7 @@ def install(app: FastAPI, telemetry: Telemetry) -> None:
 
     @app.exception_handler(Unanswerable)
     async def _unanswerable(_: Request, error: Unanswerable) -> JSONResponse:
-        return _answer(error.status, error.kind, str(error))
+        return _answer(error.status, error.kind, str(error), error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -78,7 +81,13 @@ def _answer(status: HTTPStatus, kind: str, detail: str, headers: Mapping[str, st
 
 def _in_words(errors: Sequence[Mapping[str, Any]]) -> str:  # Any: as pydantic tells its errors
     error = errors[0]
-    name = ".".join(str(part) for part in error["loc"][1:])
+    if error["type"] == "json_invalid":
+        return f"the body is not JSON: {error['ctx']['error']}, at character {error['loc'][-1]}"
+    name = ".".join(str(part) for part in error["loc"][1:]) or "the body"
+    if error["type"] == "missing":
+        return f"{name}: is missing; /docs lists what this path needs"
     if error["type"] == "extra_forbidden":
         return f"{name}: there is no such parameter; /docs lists those of this path"
-    return f"{name}: {error['input']!r} cannot be used; {error['msg'][:1].lower()}{error['msg'][1:]}"
+    given = repr(error["input"])
+    given = given if len(given) <= _SHOWN else given[:_SHOWN] + "…"
+    return f"{name}: {given} cannot be used; {error['msg'][:1].lower()}{error['msg'][1:]}"

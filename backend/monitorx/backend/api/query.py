@@ -115,6 +115,22 @@ class PointQuery(_Origin):
     limit: int = Field(100, ge=1, le=MAX_LIMIT, description=f"At most this many, up to {MAX_LIMIT}. Default: 100.")
 
 
+class DriftQuery(Span):
+    """Which findings of drift."""
+
+    model: str | None = Field(None, description="Only this model.")
+    version: str | None = Field(None, description="Only this version of a model.")
+    feature: str | None = Field(None, description="Only this feature.")
+    status: Literal["ok", "small", "low_resolution", "no_reference"] | None = Field(None, description="Only this one.")
+    limit: int = Field(100, ge=1, le=MAX_LIMIT, description=f"At most this many, up to {MAX_LIMIT}. Default: 100.")
+
+    def selection(self, tenant: str, now_ns: int) -> Selection:
+        """What the store is asked about: windows that end in the time."""
+        start_ns, end_ns = self.range_ns(now_ns, default="24h")
+        given = self.model_dump(exclude_none=True, include={"model", "version", "feature", "status"})
+        return Selection(tenant, start_ns, end_ns, given)
+
+
 class AlertQuery(BaseModel):
     """Which alerts."""
 

@@ -14,7 +14,7 @@ from operator import eq, ge, gt, le, lt, ne
 
 from monitorx.alerting.document import did_you_mean, parse_duration
 from monitorx.alerting.matcher import Matcher, Operator
-from monitorx.backend.rule.measure import COUNTS, FUNCTIONS, LABELS, LATENCY, MEASURES, SECONDS, Measure
+from monitorx.backend.rule.measure import COUNTS, FUNCTIONS, LABELS, LATENCY, MEASURES, SECONDS, SHORT_NAMES, Measure
 from monitorx.backend.rule.token import ExpressionError, Kind, Token, tokens
 from monitorx.backend.window import PANE_NS
 
@@ -128,11 +128,13 @@ class _Parser:
         token = self._take(Kind.WORD, f"a measure: {', '.join(MEASURES)}, or a metric by its name")
         if token.text in MEASURES:
             return Measure(token.text, is_metric=False)
+        if token.text in SHORT_NAMES:
+            return Measure(SHORT_NAMES[token.text], is_metric=True)
         if "." in token.text:
             return Measure(token.text, is_metric=True)
         raise ExpressionError(
             token.position,
-            f"unknown measure {token.text}{did_you_mean(token.text, MEASURES)}; "
+            f"unknown measure {token.text}{did_you_mean(token.text, (*MEASURES, *SHORT_NAMES))}; "
             f'a metric without a dot in its name is quoted: "{token.text}"',
         )
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from monitorx.backend.window import Totals
+from monitorx.semconv.metrics import DRIFT_SCORE
 
 # What `by` and matchers may name where calls are measured.
 LABELS = ("model", "version", "kind", "operation", "service", "instance", "tenant")
@@ -19,6 +20,9 @@ COUNTS: Mapping[str, Callable[[Totals], float]] = {
 }
 LATENCY = "latency"
 MEASURES = (LATENCY, *COUNTS)
+
+# What the server itself finds is read as a metric; these are its short names.
+SHORT_NAMES: Mapping[str, str] = {"drift_score": DRIFT_SCORE}
 
 LATENCY_FUNCTIONS = ("avg", "max", "min")  # and pNN
 COUNT_FUNCTIONS = ("rate", "sum", "ratio")

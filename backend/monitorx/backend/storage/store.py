@@ -108,7 +108,8 @@ class Commit:
         closed_panes: Panes that closed, whole, and additions that came late: added to what is stored. A pane that
             closes leaves the open ones.
         cursors: Cumulative series' last values, opaque to the store: series key to value; replaces what is stored.
-        drift, verdicts, transitions: Results to keep; the same row again changes nothing.
+        drift, verdicts, transitions: Results to keep, also where the position is stored already: alerts resolve and
+            windows end while nothing arrives. The same row again changes nothing.
     """
 
     position: int
@@ -234,10 +235,21 @@ class Store(Protocol):
     """
     Where results go. Any method may raise `StorageError`; `write` is called from one thread, questions from others.
 
-    A commit at or below the stored position changes nothing (a replay is harmless).
+    Of a commit at or below the stored position only the results are written, and those are idempotent: a replay is
+    harmless.
     """
 
     capabilities: Capabilities
+
+    @property
+    def trouble(self) -> str:
+        """Why what was written is not yet where it belongs, in words; "" while it is or soon will be."""
+        ...
+
+    @property
+    def refused(self) -> int:
+        """Results left out because they can never be stored."""
+        ...
 
     def write(self, commit: Commit) -> None: ...
 
@@ -265,7 +277,11 @@ class Store(Protocol):
         ...
 
     def drift(self, selection: Selection, *, limit: int) -> list[DriftRow]:
-        """Newest window first, then model, version, feature; `equals` may name model, version, feature, status."""
+        """
+        Newest window first, then model, version, feature; `equals` may name model, version, feature, status.
+
+        A finding belongs to the selection that the end of its window lies in.
+        """
         ...
 
     def transitions(self, selection: Selection, *, limit: int) -> list[TransitionRow]:

@@ -152,9 +152,17 @@ class Windows:
         """A watched metric in the same window, by the values of labels or attributes."""
         return self._series.read(name, matchers, by, *self.span(window, now_ns))
 
+    def add_readings(self, readings: Iterable[tuple[series.SeriesKey, int, series.Reading]]) -> None:
+        """Add values that the server itself has found, as if they were points of a metric."""
+        self._series.add(reading for reading in readings if reading[0][0] in self._watched)
+
     def known_series(self, name: str, matchers: Sequence[Matcher], by: Sequence[str]) -> set[Group]:
         """The groups of a watched metric that had values in the last hour or longer."""
         return self._series.known(name, matchers, by)
+
+    def regroup(self) -> None:
+        """Forget how keys were grouped: from now on other rules ask."""
+        self._groups.clear()
 
     @staticmethod
     def span(window: timedelta, now_ns: int) -> tuple[int, int]:

@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, Final
 
+from monitorx.instrumentation.features import names_of
 from monitorx.instrumentation.identity import Identity, identity_of
 from monitorx.instrumentation.inference import Kind, Model, Subject
 from monitorx.instrumentation.instrumentor import Instrumentor
 from monitorx.instrumentation.patch import Function, Patches
 from monitorx.instrumentation.tabular import joblib
+from monitorx.instrumentation.tabular.task import REGRESSION, Tasks
 from monitorx.instrumentation.telemetry import Emitter, outermost, quiet
 
 INFERENCES: Final = ("predict", "predict_proba", "decision_function", "score_samples", "transform")
@@ -25,6 +27,8 @@ TRAININGS: Final = ("fit", "fit_transform", "fit_predict", "partial_fit")
 
 # Libraries whose estimators derive from scikit-learn's; all else is scikit-learn's own or the application's.
 FRAMEWORKS: Final = {name: name for name in ("xgboost", "lightgbm", "catboost", "imblearn")}
+
+SCORES: Final = ("predict_proba", "decision_function", "score_samples")
 
 SUBJECTS_KEPT = 1_024  # over it a subject is made anew each call: slower, nothing is lost
 
@@ -46,6 +50,7 @@ class _Estimators:
         self._patches = patches
         self._emitter = emitter
         self._root = root
+        self._tasks = Tasks()
         self._hooked: list[type] = []
 
     def patch_all(self) -> None:
@@ -95,21 +100,25 @@ class _Estimators:
 
     def _inference(self, function: Function) -> Function:
         patches, emitter, root = self._patches, self._emitter, self._root
-        operation = function.__name__
-        subjects: dict[type | tuple[type, Identity], Subject] = {}
+        operation, tasks = function.__name__, self._tasks
+        subjects: dict[tuple[type, Identity | None, str | None], Subject] = {}
+        gives_scores = operation in SCORES
 
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:  # Any: the method's own arguments and result
             context = outermost()
             if context is None or not patches.active or not isinstance(self, root):
                 return function(self, *args, **kwargs)
-            cls, identity = type(self), identity_of(self)
-            key = cls if identity is None else (cls, identity)
+            key = type(self), identity_of(self), tasks.of(self)
             subject = subjects.get(key)
             if subject is None:
-                subject = _subject(operation, cls, identity)
+                subject = _subject(operation, *key)
                 if len(subjects) < SUBJECTS_KEPT:
                     subjects[key] = subject
-            inference = emitter.start(subject, batch_size(args[0] if args else kwargs.get("X")), context)
+            data = args[0] if args else kwargs.get("X")
+            intake = emitter.buffer.intake
+            rows = None if intake is None else intake.copy(data)  # before the call, which may change it
+            samples, features = sizes(data)
+            inference = emitter.start(subject, samples, context, features)
             if inference is None:
                 return function(self, *args, **kwargs)
             try:
@@ -117,6 +126,10 @@ class _Estimators:
             except BaseException as error:
                 inference.fail(error)
                 raise
+            if intake is not None:
+                inference.rows, inference.names = rows, names_of(self)
+                if gives_scores or (operation == "predict" and subject.task == REGRESSION):
+                    inference.output = intake.copy(result)
             inference.stop()
             return result
 
@@ -134,18 +147,20 @@ class _Estimators:
         return call
 
 
-def batch_size(data: object) -> int | None:
-    """Rows of an array, frame, sparse matrix or sequence; None where it does not say."""
+def sizes(data: object) -> tuple[int | None, int | None]:
+    """Rows, and columns, of an array, frame, sparse matrix or sequence; None where it does not say."""
     try:
         shape = getattr(data, "shape", None)
         if shape is not None:
-            return int(shape[0])
-        return len(data)  # type: ignore[arg-type]  # what has no length raises, and says None
+            return int(shape[0]), int(shape[1]) if len(shape) == 2 else None
+        rows = len(data)  # type: ignore[arg-type]  # what has no length raises, and says None
+        first = data[0] if rows and isinstance(data, list | tuple) else None
+        return rows, len(first) if isinstance(first, list | tuple) else None
     except Exception:  # noqa: BLE001 - *data* is whatever the application passed
-        return None
+        return None, None
 
 
-def _subject(operation: str, cls: type, identity: Identity | None) -> Subject:
+def _subject(operation: str, cls: type, identity: Identity | None, task: str | None) -> Subject:
     library = cls.__module__.partition(".")[0]
     module = library if library in FRAMEWORKS else "sklearn"
     name, version = identity or (cls.__name__, None)
@@ -155,6 +170,7 @@ def _subject(operation: str, cls: type, identity: Identity | None) -> Subject:
         Kind.TABULAR,
         framework=FRAMEWORKS.get(library, "scikit-learn"),
         framework_version=getattr(sys.modules.get(module), "__version__", None),
+        task=task,
     )
 
 

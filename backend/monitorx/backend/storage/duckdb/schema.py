@@ -2,7 +2,8 @@
 The tables of the DuckDB store and the version of their shape.
 
 A table of rows has the columns of its Arrow schema less `series` (local to a process), and the journal `position`. A
-pane's latency histogram is spread over columns, so that DuckDB itself can add histograms up.
+pane's latency histogram is spread over columns, so that DuckDB itself can add histograms up. Panes and results also
+have a `revision`, the number of the write that brought them: by it a follower finds what it has not seen.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,10 +15,35 @@ import pyarrow as pa
 from monitorx.backend.batch import SCHEMAS
 from monitorx.backend.errors import ConfigError
 
-VERSION = 1
+VERSION = 2
 
 # From a version to the statements that make the next one of it.
-MIGRATIONS: Mapping[int, Sequence[str]] = {}
+MIGRATIONS: Mapping[int, Sequence[str]] = {
+    1: (
+        *(
+            statement
+            for table in ("pane", "open_pane", "meta")
+            for statement in (
+                f"ALTER TABLE {table} ADD COLUMN revision BIGINT DEFAULT 0",
+                f"ALTER TABLE {table} ALTER COLUMN revision SET NOT NULL",
+                f"ALTER TABLE {table} ALTER COLUMN revision DROP DEFAULT",
+            )
+        ),
+        """CREATE TABLE drift (
+            start_ns BIGINT NOT NULL, end_ns BIGINT NOT NULL, tenant VARCHAR NOT NULL, model VARCHAR NOT NULL,
+            version VARCHAR NOT NULL, feature VARCHAR NOT NULL, role VARCHAR NOT NULL, method VARCHAR NOT NULL,
+            status VARCHAR NOT NULL, drifted BOOLEAN NOT NULL, statistic DOUBLE, p DOUBLE, score DOUBLE, psi DOUBLE,
+            events DOUBLE NOT NULL, reference VARCHAR NOT NULL, revision BIGINT NOT NULL)""",
+        """CREATE TABLE verdict (
+            time_ns BIGINT NOT NULL, tenant VARCHAR NOT NULL, rule VARCHAR NOT NULL, labels VARCHAR NOT NULL,
+            state VARCHAR NOT NULL, value DOUBLE, threshold DOUBLE NOT NULL, revision BIGINT NOT NULL)""",
+        """CREATE TABLE transition (
+            time_ns BIGINT NOT NULL, tenant VARCHAR NOT NULL, fingerprint VARCHAR NOT NULL, rule VARCHAR NOT NULL,
+            severity VARCHAR NOT NULL, labels VARCHAR NOT NULL, before VARCHAR NOT NULL, after VARCHAR NOT NULL,
+            value DOUBLE, revision BIGINT NOT NULL)""",
+        "CREATE TABLE follower (name VARCHAR NOT NULL, revision BIGINT NOT NULL)",
+    ),
+}
 
 PANE_LABELS = ("tenant", "service", "instance", "model", "version", "kind", "operation", "source")
 PANE_TOTALS = ("requests", "errors", "input_tokens", "output_tokens", "cost_usd", "samples")
@@ -40,16 +66,53 @@ CURSOR_SCHEMA = pa.schema(
         pa.field("written_ns", pa.int64(), nullable=False),
     ]
 )
+DRIFT_SCHEMA = pa.schema(
+    [
+        pa.field("start_ns", pa.int64(), nullable=False),
+        pa.field("end_ns", pa.int64(), nullable=False),
+        *(
+            pa.field(name, pa.string(), nullable=False)
+            for name in ("tenant", "model", "version", "feature", "role", "method", "status")
+        ),
+        pa.field("drifted", pa.bool_(), nullable=False),
+        *(pa.field(name, pa.float64()) for name in ("statistic", "p", "score", "psi")),
+        pa.field("events", pa.float64(), nullable=False),
+        pa.field("reference", pa.string(), nullable=False),
+    ]
+)
+VERDICT_SCHEMA = pa.schema(
+    [
+        pa.field("time_ns", pa.int64(), nullable=False),
+        *(pa.field(name, pa.string(), nullable=False) for name in ("tenant", "rule", "labels", "state")),
+        pa.field("value", pa.float64()),
+        pa.field("threshold", pa.float64(), nullable=False),
+    ]
+)
+TRANSITION_SCHEMA = pa.schema(
+    [
+        pa.field("time_ns", pa.int64(), nullable=False),
+        *(
+            pa.field(name, pa.string(), nullable=False)
+            for name in ("tenant", "fingerprint", "rule", "severity", "labels", "before", "after")
+        ),
+        pa.field("value", pa.float64()),
+    ]
+)
 _POSITION = pa.field("position", pa.int64(), nullable=False)
+_REVISION = pa.field("revision", pa.int64(), nullable=False)
 
 TABLES: Mapping[str, pa.Schema] = {
     **{
         kind.value: pa.schema([*(each for each in schema if each.name != "series"), _POSITION])
         for kind, schema in SCHEMAS.items()
     },
-    "pane": PANE_SCHEMA,
-    "open_pane": PANE_SCHEMA,
+    "pane": PANE_SCHEMA.append(_REVISION),
+    "open_pane": PANE_SCHEMA.append(_REVISION),
     "cursor": CURSOR_SCHEMA,
+    "drift": DRIFT_SCHEMA.append(_REVISION),
+    "verdict": VERDICT_SCHEMA.append(_REVISION),
+    "transition": TRANSITION_SCHEMA.append(_REVISION),
+    "follower": pa.schema([pa.field("name", pa.string(), nullable=False), _REVISION]),
 }
 
 
@@ -88,8 +151,10 @@ def _create(connection: duckdb.DuckDBPyConnection, version: int) -> None:
     for name, schema in TABLES.items():
         columns = ", ".join(f'"{each.name}" {_sql_type(each)}' for each in schema)
         connection.execute(f"CREATE TABLE {name} ({columns})")
-    connection.execute("CREATE TABLE meta (schema_version INTEGER NOT NULL, position BIGINT NOT NULL)")
-    connection.execute("INSERT INTO meta VALUES (?, 0)", [version])
+    connection.execute(
+        "CREATE TABLE meta (schema_version INTEGER NOT NULL, position BIGINT NOT NULL, revision BIGINT NOT NULL)"
+    )
+    connection.execute("INSERT INTO meta VALUES (?, 0, 0)", [version])
     connection.commit()
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from monitorx.backend.batch import BatchKind
-from monitorx.backend.storage.duckdb import aggregate, question
+from monitorx.backend.storage.duckdb import aggregate, change, question, result
 from monitorx.backend.storage.duckdb.database import Database
 from monitorx.backend.storage.duckdb.pane import COLUMNS, cursor_table, pane_table, panes
 from monitorx.backend.storage.duckdb.schema import PANE_LABELS
@@ -20,18 +20,28 @@ from monitorx.backend.storage.store import (
     Batch,
     Capabilities,
     Commit,
+    DriftRow,
     InferenceRow,
     ModelRow,
     Place,
     PointRow,
     Restored,
     Selection,
+    TransitionRow,
 )
 
 _PANE_KEY = ", ".join([*PANE_LABELS, "start_ns"])
 
 # What retention takes, and the column that says how old a row is.
-_AGED: Mapping[str, str] = {**{kind.value: "time_ns" for kind in BatchKind}, "pane": "start_ns", "cursor": "written_ns"}
+_AGED: Mapping[str, str] = {
+    **{kind.value: "time_ns" for kind in BatchKind},
+    "pane": "start_ns",
+    "cursor": "written_ns",
+    **{name: time_column for name, (time_column, _) in result.KEYS.items()},
+}
+
+# What carries the number of the write that brought it.
+_REVISED = frozenset({"new_pane", "new_open_pane", *(f"new_{name}" for name in result.KEYS)})
 
 
 class DuckDBStore:
@@ -52,6 +62,8 @@ class DuckDBStore:
     """
 
     capabilities = Capabilities(transactional=True, rows=True)
+    trouble = ""  # a write is in the file, or raises
+    refused = 0
 
     def __init__(
         self,
@@ -68,24 +80,38 @@ class DuckDBStore:
         self._database = Database(path, memory_limit=memory_limit, threads=threads, wal_limit=wal_limit)
 
     def write(self, commit: Commit) -> None:
-        """Write all of *commit*, or nothing; nothing where its position is stored already."""
+        """
+        Write all of *commit*, or nothing.
+
+        Where its position is stored already only its results are written: rules speak without new records, too, and
+        the same result again changes nothing.
+        """
         rows = {f"new_{kind}": table for kind in BatchKind if (table := _row_table(kind, commit.batches)) is not None}
-        tables = {
+        windows = {
             "new_open_pane": pane_table(commit.open_panes),
             "new_pane": pane_table(commit.closed_panes),
             "new_cursor": cursor_table(commit.cursors, self._clock()),
         }
-        changed = {name: table for name, table in tables.items() if table.num_rows}
-        with self._database.transaction({**rows, **changed}) as connection:
-            if commit.position <= _position(connection):
+        changed = rows | {name: table for name, table in windows.items() if table.num_rows}
+        results = {f"new_{name}": table for name, table in result.tables(commit).items() if table.num_rows}
+        with self._database.transaction({**changed, **results}) as connection:
+            position, revision = _meta(connection)
+            is_new = commit.position > position
+            names = [*(changed if is_new else ()), *results]
+            if not is_new and not names:
                 return
-            for name in changed.keys() & {"new_open_pane", "new_pane"}:
+            for name in {"new_open_pane", "new_pane"}.intersection(names):
                 _delete(connection, "open_pane", _PANE_KEY, name)
-            if "new_cursor" in changed:
+            if "new_cursor" in names:
                 _delete(connection, "cursor", "series_key", "new_cursor")
-            for name in [*rows, *changed]:
-                connection.execute(f"INSERT INTO {name.removeprefix('new_')} BY NAME SELECT * FROM {name}")
-            connection.execute("UPDATE meta SET position = ?", [commit.position])
+            for name in results:
+                _delete(connection, name.removeprefix("new_"), result.KEYS[name.removeprefix("new_")][1], name)
+            for name in names:
+                stamped = f"*, {revision + 1} AS revision" if name in _REVISED else "*"
+                connection.execute(f"INSERT INTO {name.removeprefix('new_')} BY NAME SELECT {stamped} FROM {name}")
+            connection.execute(
+                "UPDATE meta SET position = ?, revision = ?", [max(position, commit.position), revision + 1]
+            )
 
     def restore(self, since_ns: int) -> Restored:
         """The stored position, all open panes, and the closed ones that start at or after *since_ns*."""
@@ -94,7 +120,7 @@ class DuckDBStore:
             closed = cursor.execute(f"SELECT {COLUMNS} FROM pane WHERE start_ns >= ?", [since_ns]).fetchall()
             opened = cursor.execute(f"SELECT {COLUMNS} FROM open_pane").fetchall()
             cursors = cursor.execute("SELECT series_key, value FROM cursor").fetchall()
-            position = _position(cursor)
+            position, _ = _meta(cursor)
             cursor.rollback()
         return Restored(position, panes(opened), panes(closed), dict(cursors))
 
@@ -117,6 +143,36 @@ class DuckDBStore:
         """Data points of metrics, newest first, at most *limit*."""
         with self._database.question() as cursor:
             return question.points(cursor, selection, limit)
+
+    def drift(self, selection: Selection, *, limit: int) -> list[DriftRow]:
+        """Findings whose window ends in the selection, newest first, at most *limit*."""
+        with self._database.question() as cursor:
+            return result.drift(cursor, selection, limit)
+
+    def transitions(self, selection: Selection, *, limit: int) -> list[TransitionRow]:
+        """Steps of alerts, newest first, at most *limit*."""
+        with self._database.question() as cursor:
+            return result.transitions(cursor, selection, limit)
+
+    def changes(self, after: int, *, most: int) -> change.Changes | None:
+        """What was written after revision *after*, about *most* panes and results of it; None where nothing was."""
+        with self._database.question() as cursor:
+            cursor.begin()  # one snapshot for all of it
+            found = change.changes(cursor, after, most)
+            cursor.rollback()
+        return found
+
+    def followed(self, name: str) -> int:
+        """Up to which revision the follower *name* has come; 0 for one that is not known."""
+        with self._database.question() as cursor:
+            found = cursor.execute("SELECT revision FROM follower WHERE name = ?", [name]).fetchall()
+        return int(found[0][0]) if found else 0
+
+    def follow(self, name: str, revision: int) -> None:
+        """Note that the follower *name* has come up to *revision*."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM follower WHERE name = ?", [name])
+            connection.execute("INSERT INTO follower VALUES (?, ?)", [name, revision])
 
     def trim(self, before_ns: int) -> int:
         """Delete what is older than *before_ns*, a bounded number of rows a transaction; rows deleted."""
@@ -159,5 +215,7 @@ def _delete(connection: duckdb.DuckDBPyConnection, table: str, key: str, replace
     connection.execute(f"DELETE FROM {table} WHERE ({key}) IN (SELECT ({key}) FROM {replaced_by})")
 
 
-def _position(connection: duckdb.DuckDBPyConnection) -> int:
-    return int(connection.execute("SELECT position FROM meta").fetchall()[0][0])
+def _meta(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    """The position and the revision of what is stored."""
+    ((position, revision),) = connection.execute("SELECT position, revision FROM meta").fetchall()
+    return int(position), int(revision)

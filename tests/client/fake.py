@@ -1,0 +1,61 @@
+"""A server as a function: what it was asked, and the answers it was told to give."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
+
+
+def problem(status: int, detail: str, **headers: str) -> httpx.Response:
+    """A refusal in the server's shape."""
+    body = {"type": "urn:monitorx:problem:test", "title": "Test", "status": status, "detail": detail}
+    return httpx.Response(status, json=body, headers=headers)
+
+
+@dataclass
+class FakeServer:
+    """
+    Answers in the order of *answers*; the last one stands for all that follow.
+
+    Attributes:
+        asked: Method, path with its query, and JSON body of every request.
+    """
+
+    answers: list[Answer] = field(default_factory=lambda: [httpx.Response(202, json={"accepted": 0})])
+    asked: list[tuple[str, str, Any]] = field(default_factory=list)
+
+    def transport(self) -> httpx.MockTransport:
+        """The way to it."""
+        return httpx.MockTransport(self._handle)
+
+    @property
+    def inferences(self) -> list[list[dict[str, Any]]]:
+        """Of every request that brought some."""
+        return [body["inferences"] for method, path, body in self.asked if path == "/api/v1/inferences"]
+
+    def _handle(self, request: httpx.Request) -> httpx.Response:
+        body = json.loads(request.content) if request.content else None
+        self.asked.append((request.method, request.url.raw_path.decode(), body))
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer(request) if callable(answer) else answer
+
+
+@dataclass
+class Time:
+    """A clock that only a sleep moves."""
+
+    now_s: float = 0.0
+    slept: list[float] = field(default_factory=list)
+
+    def clock(self) -> float:
+        return self.now_s
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now_s += seconds

@@ -1,0 +1,217 @@
+"""`monitorx reference fit`: a file of rows becomes a file of references, which server and application read."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+
+from monitorx.backend.detector import RankLocationDetector, Status, drifted, read_references
+from monitorx.backend.detector.fit import main
+from monitorx.backend.errors import ConfigError
+from monitorx.sketch import Anchor, choose
+from tests.detector.build import sketch
+
+
+def rows(count: int = 4_000) -> pa.Table:
+    random = np.random.default_rng(0)
+    amount = random.lognormal(3.0, 1.0, count)
+    amount[::100] = np.nan
+    return pa.table(
+        {
+            "age": random.normal(40.0, 10.0, count).round(),
+            "amount": amount,
+            "is_new": random.random(count) < 0.2,
+            "country": ["CH"] * count,
+            "score": random.beta(2, 5, count),
+        }
+    )
+
+
+@pytest.fixture
+def parquet(tmp_path: Path) -> Path:
+    pyarrow.parquet.write_table(rows(), tmp_path / "rows.parquet")
+    return tmp_path / "rows.parquet"
+
+
+def fit(file: Path, *more: str) -> tuple[int, Path]:
+    output = file.with_name("reference.json")
+    return main(["fit", str(file), "--model", "fraud", "--output", str(output), *more]), output
+
+
+def test_a_parquet_file_becomes_a_reference_of_its_numeric_columns(
+    parquet: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, output = fit(parquet, "--model-version", "3", "--score-columns", "score", "--output-columns", "is_new")
+
+    references = read_references([output])
+    assert code == 0
+    assert list(references) == [
+        ("fraud", "3", "age", "input"),
+        ("fraud", "3", "amount", "input"),
+        ("fraud", "3", "score", "score"),
+        ("fraud", "3", "is_new", "output"),
+    ]
+    assert [(len(each.windows), each.whole.count) for each in references.values()] == [
+        (13, 4_000.0),
+        (13, 3_960.0),
+        (13, 4_000.0),
+        (13, 4_000.0),
+    ]
+    said = capsys.readouterr().out
+    assert "4000 rows in 13 windows, 4 features" in said
+    assert "left out: country" in said
+
+
+def test_csv_and_parquet_of_the_same_rows_give_the_same_reference(parquet: Path, tmp_path: Path) -> None:
+    fit(parquet)
+    first = (tmp_path / "reference.json").read_bytes()
+    pyarrow.csv.write_csv(rows(), tmp_path / "rows.csv")
+
+    fit(tmp_path / "rows.csv")
+
+    assert (tmp_path / "reference.json").read_bytes() == first
+
+
+def test_the_file_is_what_the_reference_page_says(parquet: Path) -> None:
+    _, output = fit(parquet, "--feature-columns", "age")
+
+    document = json.loads(output.read_text())
+
+    (feature,) = document.pop("features")
+    windows = feature.pop("windows")
+    assert document == {
+        "version": 1,
+        "id": document["id"],
+        "model": "fraud",
+        "model_version": "",
+        "rows": 4_000,
+    }
+    assert feature == {"name": "age", "role": "input", "center": 0.0, "scale": 8.0}
+    assert windows[0].keys() == {"scale", "zero_threshold", "zero_count", "positive", "negative", "min", "max"}
+    page = (Path(__file__).parents[2] / "docs/reference/reference-file.md").read_text()
+    names = [*document, "features", *feature, "windows", *windows[0], "offset", "counts"]
+    assert [name for name in names if f"`{name}`" not in page] == []
+
+
+def test_new_rows_like_the_file_are_no_drift_and_shifted_ones_are(parquet: Path) -> None:
+    _, output = fit(parquet, "--feature-columns", "age")
+    (reference,) = read_references([output]).values()
+    random = np.random.default_rng(7)
+    anchor = Anchor(0.0, 8.0)
+
+    def verdict(shift: float) -> list[bool]:
+        values = (random.normal(40.0, 10.0, 500) + shift).round()
+        finding = RankLocationDetector().compare(reference, sketch(values, anchor))
+        assert (finding.status, finding.method) == (Status.OK, "rank_location")
+        return drifted([finding])
+
+    assert (verdict(0.0), verdict(4.0)) == ([False], [True])
+
+
+def test_anchors_come_from_all_of_the_file(tmp_path: Path) -> None:
+    """A file that is sorted begins with its smallest values."""
+    values = np.sort(np.random.default_rng(0).normal(0.0, 1.0, 6_000))
+    pyarrow.parquet.write_table(pa.table({"x": values}), tmp_path / "rows.parquet")
+    _, output = fit(tmp_path / "rows.parquet")
+
+    feature = json.loads(output.read_text())["features"][0]
+
+    assert (feature["center"], feature["scale"]) == (0.0, 1.0)
+    assert choose(values) != Anchor(0.0, 1.0)
+
+
+def test_few_rows_are_told_to_be_taken_as_alike(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pyarrow.parquet.write_table(rows(1_000), tmp_path / "rows.parquet")
+
+    code, _ = fit(tmp_path / "rows.parquet")
+
+    assert code == 0
+    assert "fewer than 8 windows: they are taken to be alike (iid)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "more", "words"),
+    [
+        pytest.param("no.parquet", None, (), "no.parquet does not exist", id="missing"),
+        pytest.param("rows.xlsx", b"", (), "a name that ends in .parquet or .csv is expected", id="another format"),
+        pytest.param("rows.csv", b"a,b\n1,2\n", (), "has 1 rows; a reference needs at least 300", id="few rows"),
+        pytest.param("rows.csv", b"", (), "cannot be read", id="empty"),
+        pytest.param("rows.parquet", b"PAR1", (), "cannot be read", id="damaged"),
+        pytest.param("rows.csv", b"a\n" + b"x\n" * 300, (), "there is no numeric column among a", id="no numbers"),
+        pytest.param(
+            "rows.csv", b"a,b\n" + b"1,x\n" * 300, ("--feature-columns", "b"), "'b' is not numeric", id="text"
+        ),
+        pytest.param("rows.csv", b"a\n" + b"1\n" * 300, ("--feature-columns", "c"), "'c' is not there", id="unknown"),
+        pytest.param(
+            "rows.csv", b"a,b\n" + b"1,\n" * 300, ("--feature-columns", "b"), "'b' is not numeric", id="no value"
+        ),
+        pytest.param("rows.csv", b"a\n" + b"inf\n" * 300, (), "'a' has no finite value", id="no finite value"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_told_in_words(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    content: bytes | None,
+    more: tuple[str, ...],
+    words: str,
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+
+    code, _ = fit(tmp_path / name, *more)
+
+    assert code == 1
+    assert words in capsys.readouterr().err
+
+
+FEATURE = {"name": "a", "role": "input", "center": 0.0, "scale": 1.0}
+WINDOW = {
+    "scale": 6,
+    "zero_threshold": 0.015625,
+    "zero_count": 1,
+    "min": 0.0,
+    "max": 0.0,
+    "positive": {"offset": 0, "counts": []},
+    "negative": {"offset": 0, "counts": []},
+}
+
+
+def document(**changed: object) -> str:
+    whole = {"version": 1, "id": "fitted-1", "model": "m", "model_version": "", "rows": 1}
+    return json.dumps({**whole, "features": [{**FEATURE, "windows": [WINDOW]}], **changed})
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param("{", "is not a reference", id="cut off"),
+        pytest.param("[" * 100_000, "is not a reference", id="deep"),
+        pytest.param(document(version=2), "has version 2, and this MonitorX reads 1", id="newer"),
+        pytest.param(document(features=[{**FEATURE, "windows": []}]), "1 to 500 windows, not 0", id="no window"),
+        pytest.param(document(features=[{**FEATURE, "windows": [WINDOW] * 501}]), "not 501", id="many windows"),
+        pytest.param(
+            document(features=[{**FEATURE, "scale": 0.0, "windows": [WINDOW]}]), "no sense (anchor)", id="no unit"
+        ),
+        pytest.param(document(odd=1), "unknown field `odd`", id="unknown key"),
+        pytest.param(
+            document(features=[{**FEATURE, "windows": [WINDOW]}] * 2), "a reference for input 'a' of 'm'", id="twice"
+        ),
+    ],
+)
+def test_a_reference_that_cannot_be_used_stops_the_start(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "reference.json").write_text(text)
+
+    with pytest.raises(ConfigError) as refused:
+        read_references([tmp_path / "reference.json"])
+
+    assert words in str(refused.value)
+
+
+def test_a_reference_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"reference\.json cannot be read"):
+        read_references([tmp_path / "reference.json"])
