@@ -52,6 +52,8 @@ def test_a_shift_becomes_an_alert_that_names_model_and_feature_over_a_kill(tmp_p
         server.start()
         quiet = server.get("/api/v1/alerts")["alerts"]
         alerts = until(lambda: answered(server, 8.0) and server.get("/api/v1/alerts")["alerts"], 40.0)
+        # An alert does not wait for the store.
+        until(lambda: any(each["drifted"] for each in findings(server)))
         found = findings(server)
 
     assert quiet == []

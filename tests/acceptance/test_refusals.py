@@ -95,3 +95,25 @@ def test_bad_rules_name_file_line_key_and_what_would_be_right(tmp_path: Path, co
     assert "did you mean latency" in words
     assert f"{file}:6: groups[0].rules[1].alert: " in words
     assert f"{file}:7: groups[0].rules[1].expr: " in words
+
+
+@pytest.mark.parametrize("name", ["alerting.sqlite", "models.sqlite", "drift.sqlite", "telemetry.duckdb"])
+def test_a_damaged_file_is_one_line_with_what_to_do(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "data" / name
+    file.parent.mkdir()
+    file.write_bytes(b"\xa5" * 20_000)
+
+    words = refusal(Server(tmp_path))
+
+    assert "\n" not in words
+    assert words.startswith(f"monitorx serve: {file}")
+    assert "is damaged; move it away and start again: " in words
+
+
+def test_without_the_extra_no_folder_is_made(tmp_path: Path) -> None:
+    program = "import sys; sys.modules['fastapi'] = None; from monitorx.backend.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, "serve", "--data-dir", str(tmp_path / "data")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+
+    assert (done.returncode, (tmp_path / "data").exists()) == (1, False)
+    assert "pip install 'monitorx[backend]'" in done.stderr

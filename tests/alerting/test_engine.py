@@ -6,6 +6,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from monitorx.alerting.alert import Condition, State
 from monitorx.alerting.channel.channel import Delivery, Outcome
 from monitorx.alerting.config import AlertingConfig, Integration
@@ -173,7 +175,7 @@ def test_a_disk_that_stays_full_is_logged_once_and_without_a_traceback(
         )  # fmt: skip
         async with engine:
             for turn in range(3):
-                engine.observe([observation(model=str(turn))], turn)
+                engine.observe([observation(labels={"model": str(turn)})], turn)
                 while counted.count("monitorx_alerting_write_errors_total") <= turn:
                     await asyncio.sleep(0.01)
             disk.is_full = False

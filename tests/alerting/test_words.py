@@ -1,6 +1,7 @@
 """Fingerprints, matchers, templates, secrets: the small things made of text."""
 
 import pickle
+import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from monitorx.alerting.channel.channel import plain
 from monitorx.alerting.fingerprint import fingerprint
-from monitorx.alerting.matcher import parse
+from monitorx.alerting.matcher import LONGEST, compiled, parse
 from monitorx.alerting.secret import Secret, without_secrets
 from monitorx.alerting.template import Facts, problems, render
 
@@ -54,11 +55,40 @@ def test_a_matcher_picks_by_label(text: str, labels: dict[str, str], expected: b
         pytest.param("severity", "is not a matcher", id="no operator"),
         pytest.param('a="b", c="d"', "is not a matcher", id="two"),
         pytest.param('a=~"("', "is not a regular expression", id="bad pattern"),
+        pytest.param('a=~"(a+)+$"', "could take too long", id="nested repeats"),
+        pytest.param('a=~"(?:[a|)]x|a)*"', "could take too long", id="repeated choice"),
+        pytest.param('a=~"((a?){2,}){20}"', "could take too long", id="deep"),
+        pytest.param('a=~".*a.*a.*a.*a.*b"', "could take too long", id="many repeats"),
+        pytest.param('a=~"(?x)(a+) +"', "without the flag x", id="verbose"),
     ],
 )
 def test_what_is_no_matcher_is_refused(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        pytest.param(".*fraud.*-[0-9]+", id="three repeats"),
+        pytest.param(r"([0-9]{1,3}\.){3}[0-9]{1,3}", id="an address"),
+        pytest.param(r"a.*|b.*|c.*|d.*|(?P<e>[+*(]+)\)|\++", id="a choice of repeats"),
+        pytest.param("|".join(f"model-{number}" for number in range(1000)), id="many names"),
+        pytest.param(r"(?i:https?)://(?!x)[^/]+(/.*)?", id="a place"),
+    ],
+)
+def test_a_pattern_is_accepted_where_a_long_value_is_soon_judged(pattern: str) -> None:
+    value = "0" * 1_000_000
+
+    before = time.process_time()
+    compiled(pattern).fullmatch(value[:LONGEST])
+
+    assert time.process_time() - before < 0.5
+
+
+def test_a_pattern_sees_the_first_256_characters() -> None:
+    assert parse('a=~"x+"').matches({"a": "x" * 256 + "y"})
+    assert not parse('a=~"x+"').matches({"a": "x" * 255 + "y"})
 
 
 @pytest.mark.parametrize(

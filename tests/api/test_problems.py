@@ -48,6 +48,11 @@ from tests.api.conftest import World
             id="mistyped name",
         ),
         pytest.param(
+            "/api/v1/inferences?model=a&limit=5&model=b",
+            "model: ['a', 'b'] cannot be used; it may be given once",
+            id="given twice",
+        ),
+        pytest.param(
             "/api/v1/inferences/zz/00",
             "trace_id: 'zz' cannot be used; string should match pattern '^[0-9a-fA-F]{32}$'",
             id="ids that are no ids",

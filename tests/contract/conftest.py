@@ -26,7 +26,7 @@ def duckdb_store(folder: Path) -> DuckDBStore:
 def influxdb_store(folder: Path, address: str) -> InfluxDBStore:
     """The store at *address*, over an embedded one in *folder*."""
     target = parse(address, {"MONITORX_INFLUXDB_TOKEN": "t"})
-    return InfluxDBStore(duckdb_store(folder), connect(target), name=str(target))
+    return InfluxDBStore(duckdb_store(folder), connect(target), name=str(target), patience_s=60.0)
 
 
 @pytest.fixture(scope="session")

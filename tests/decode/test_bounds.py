@@ -1,10 +1,12 @@
 """What is bounded: texts in columns, attributes in columns, caches."""
 
 import json
+from collections.abc import Mapping
 
 import pytest
 
 from monitorx.backend.batch import BatchKind
+from monitorx.backend.decode import Decoder
 from monitorx.backend.decode.attribute import COUNT_LIMIT, TEXT_LIMIT, canonical, column_text
 from monitorx.backend.decode.origin import Origins
 from monitorx.backend.decode.told import Tellings
@@ -67,3 +69,15 @@ def test_attributes_are_forgotten_when_there_are_too_many() -> None:
         assert told.text == f"m{number}"
 
     assert (tellings.emptied, len(tellings.known)) == (2, 5)
+
+
+def test_a_sampling_probability_that_no_sampler_means_is_not_believed_and_counted() -> None:
+    counted: list[tuple[str, Mapping[str, str], float]] = []
+    decoder = Decoder(count=lambda name, labels, amount: counted.append((name, labels, amount)))
+    states = ("ot=th:" + "f" * 14, "ot=th:8")
+    request = traces(*(span(CHAT, number, trace_state=state) for number, state in enumerate(states, 1)))
+
+    found = decoded(request, decoder)
+
+    assert column(found, "weight", BatchKind.INFERENCE) == [1.0, 2.0]
+    assert counted == [("monitorx_decode_dropped_total", {"reason": "weight"}, 1.0)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitorx.backend.decode.sampling import weight
+from monitorx.backend.decode.sampling import MOST, Weights, weight
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,21 @@ from monitorx.backend.decode.sampling import weight
 )
 def test_a_span_stands_for_as_many_calls_as_its_threshold_says(state: str, expected: float) -> None:
     assert weight(state) == expected
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        pytest.param("ot=th:" + "f" * 14, (1.0, 1), id="2^56 calls"),
+        pytest.param("ot=th:fffff", (1.0, 1), id="a million and more"),
+        pytest.param("ot=th:ffffe", (524_288.0, 0), id="half of it"),
+        pytest.param("ot=th:8", (2.0, 0), id="two"),
+    ],
+)
+def test_a_span_that_claims_more_calls_than_a_sampler_means_stands_for_itself(
+    state: str, expected: tuple[float, int]
+) -> None:
+    weights = Weights()
+
+    assert (weights.of(state), weights.refused) == expected
+    assert weights.of("") <= MOST

@@ -156,6 +156,15 @@ def test_a_clock_that_runs_ahead_is_held_at_the_arrival(world: World) -> None:
     assert [row.start_ns for row in world.close(0)] == [T0]
 
 
+def test_a_clock_that_was_set_back_by_years_holds_nothing_up(world: World) -> None:
+    world.drift.evaluate(T0 + 10**18)
+    world.send(0)
+
+    assert [row.events for row in world.close(0)] == [400.0, 400.0]
+    world.send(1)
+    assert [row.start_ns for row in world.close(1)] == [T0 + WINDOW] * 2
+
+
 def test_a_window_in_alarm_never_enters_a_reference(tmp_path: Path) -> None:
     """`amount` is still on its way to a reference when `age`, which has one, drifts: that window is no normal one."""
     normal = reference([np.random.default_rng(seed).normal(size=400) for seed in range(8)], UNIT)
@@ -347,5 +356,5 @@ def test_a_file_that_is_not_ours_is_refused(tmp_path: Path, statements: str, wor
 def test_a_damaged_file_is_told_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "drift.sqlite").write_bytes(b"not a database, but long enough to be read as one" * 50)
 
-    with pytest.raises(StorageError, match="cannot be opened"):
+    with pytest.raises(StorageError, match="is damaged; move it away and start again: drift begins anew"):
         SQLiteState(tmp_path / "drift.sqlite")

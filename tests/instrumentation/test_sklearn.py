@@ -274,7 +274,8 @@ def test_scores_are_carried_and_names_are_the_models(watch: Watch) -> None:
     watch.buffer.observe(Intake())
     model = make_pipeline(StandardScaler(), LogisticRegression())
     model.fit(pandas.DataFrame(ROWS, columns=["age", "sum"]), LABELS)
-    scores = model.decision_function(ROWS[:2])
+    with pytest.warns(UserWarning, match="feature names"):  # scikit-learn's, of rows without names
+        scores = model.decision_function(ROWS[:2])
 
     assert observed(watch) == [(ROWS[:2].tolist(), ["age", "sum"], scores.tolist())]
 

@@ -78,6 +78,7 @@ class World:
             lambda: (rule,),
             self.observe,
             self.writer,
+            tenant="default",
             clock=time.time_ns,
             count=ignore,
             pace=FAST,

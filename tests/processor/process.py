@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 from opentelemetry.sdk.resources import Resource
 
@@ -66,10 +67,10 @@ class Process:
             inference.duration_s, inference.error_type = duration_s, error_type
             self.buffer.append(inference)
 
-    def observe(self, rows: list[list[float]]) -> None:
+    def observe(self, rows: list[list[float]] | list[list[str]]) -> None:
         assert self.buffer.intake is not None
         inference = Inference(SUBJECT, self.now_ns, len(rows))
-        inference.duration_s, inference.rows = 1.0, self.buffer.intake.copy(rows)
+        inference.duration_s, inference.rows = 1.0, self.buffer.intake.copy(np.array(rows))
         self.buffer.append(inference)
 
     def export(self, after_s: float = 5) -> bool:

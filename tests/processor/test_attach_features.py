@@ -1,5 +1,10 @@
 """Distributions of features, as an attached process sends them."""
 
+import os
+import subprocess
+import sys
+import threading
+
 import pytest
 
 from monitorx.processor.attach import are_wanted
@@ -55,13 +60,13 @@ def test_a_failed_export_of_features_is_sent_again_as_it_was() -> None:
 
 def test_values_that_were_left_out_are_counted_by_reason() -> None:
     process = Process()
-    process.observe([["a", 1.0]])  # type: ignore[list-item]  # what an application may pass all the same
+    process.observe([["a", "b"]])
 
     process.export()
 
     (export,) = process.exporter.exports
     assert [(p.value, p.attributes) for p in export["monitorx.values.dropped"]] == [
-        (1, {"monitorx.drop.reason": "not_numeric"})
+        (2, {"monitorx.drop.reason": "not_numeric"})
     ]
 
 
@@ -78,3 +83,49 @@ def test_values_that_were_left_out_are_counted_by_reason() -> None:
 )
 def test_features_are_looked_at_unless_switched_off(text: str | None, wanted: bool) -> None:
     assert are_wanted(text) is wanted
+
+
+def test_values_of_many_threads_are_all_counted_while_intervals_close() -> None:
+    process = Process(capacity=100_000)
+
+    def work() -> None:
+        for _ in range(500):
+            process.observe([[12.0]])
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        process.export()
+    process.export()
+
+    points = [point for export in process.exporter.exports for point in export.get("ml.feature.distribution", [])]
+    assert sum(point.count for point in points) == 2_000
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_sends_its_own_values_around_the_same_anchor() -> None:
+    script = """
+import os
+from tests.processor.process import Process
+
+process = Process()
+process.attachment.start()
+process.observe([[10.0, float(number)] for number in range(300)])
+process.attachment.export_once()
+process.observe([[10.0, 1.0]] * 2)
+child = os.fork()
+if not child:
+    process.observe([[10.0, 7.0]] * 3)
+else:
+    os.waitpid(child, 0)
+process.attachment.export_once()
+points = process.exporter.exports[-1]["ml.feature.distribution"]
+found = [(point.count, point.attributes["monitorx.anchor.scale"]) for point in points]
+os.write(1, f"{'parent' if child else 'child'} {found}\\n".encode())
+if not child:
+    os._exit(0)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+
+    assert done.stdout.splitlines() == ["child [(3, 2.0), (3, 128.0)]", "parent [(2, 2.0), (2, 128.0)]"]

@@ -9,7 +9,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from monitorx.backend.batch import Signal
-from monitorx.backend.errors import Malformed, Overloaded, TooLarge
+from monitorx.backend.errors import Malformed, Overloaded, StorageError, TooLarge
 from monitorx.backend.receiver.admission import Accepted, Encoding
 from monitorx.backend.receiver.answer import refusal_of, status_of, success, write
 

@@ -119,6 +119,7 @@ def test_comparisons(comparison: str, below: bool, equal: bool, above: bool) -> 
         pytest.param("rate(requests{model>'a'}) > 1", 19, "a label is compared with =, !=, =~ or !~", id="operator"),
         pytest.param("rate(requests{model=a}) > 1", 20, 'a quoted value: model="…" is needed here', id="unquoted"),
         pytest.param("rate(requests{model=~'('}) > 1", 21, "'(' is not a regular expression", id="regex"),
+        pytest.param("rate(requests{model=~'(a+)+'}) > 1", 21, "'(a+)+' could take too long", id="slow regex"),
         pytest.param("rate(requests{model='a' kind='b'}) > 1", 24, "matchers are separated by commas", id="comma"),
         pytest.param("rate(requests{model='a}) > 1", 20, "the string that begins with ' does not end", id="quote"),
         pytest.param("rate(requests) > 1 or more", 19, "the rule is complete before 'or'", id="rest"),

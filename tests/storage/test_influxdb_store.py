@@ -53,7 +53,7 @@ def store(reopen: OpenStore) -> InfluxDBStore:
 def open_store(folder: Path, address: str) -> InfluxDBStore:
     target = parse(address, {"MONITORX_INFLUXDB_TOKEN": "t"})
     local = DuckDBStore(folder / "store.duckdb", clock=lambda: later(1000))
-    return InfluxDBStore(local, connect(target), name=str(target))
+    return InfluxDBStore(local, connect(target), name=str(target), patience_s=60.0)
 
 
 def model_panes(server: FakeInfluxDB) -> dict[tuple[int, str], float]:
@@ -191,8 +191,19 @@ def test_many_changes_come_in_parts(server: FakeInfluxDB, store: InfluxDBStore) 
     server.next_answers = []
     until(lambda: not store.trouble)
 
-    until(lambda: requests(store) == 6_000.0)
+    assert requests(store) == 6_000.0
     assert max(len(lines) for lines in server.writes) <= 5000
+
+
+def test_a_question_does_not_wait_for_ever(server: FakeInfluxDB, tmp_path: Path) -> None:
+    target = parse(f"influxdb://127.0.0.1:{server.port}/o/b", {"MONITORX_INFLUXDB_TOKEN": "t"})
+    store = InfluxDBStore(DuckDBStore(tmp_path / "store.duckdb"), connect(target), name=str(target), patience_s=0.0)
+    store.write(commit(1, closed=[pane()]))
+
+    assert requests(store) in (0.0, 1.0), "what is there, and no error"
+
+    until(lambda: requests(store) == 1.0)
+    store.close()
 
 
 def test_questions_beside_a_writer_see_whole_commits_at_last(store: InfluxDBStore) -> None:

@@ -157,6 +157,8 @@ class Alerting:
         try:
             self._store.write(commit)
         except (sqlite3.Error, OSError) as error:
+            if str(error) != self._store_error:  # once, not at each try
+                _log.error("the state of alerts cannot be written; tried again: %s", error)
             self._store_error = str(error)
             self._count("monitorx_alerting_write_errors_total", {}, 1)
             with self._lock:
@@ -222,7 +224,6 @@ class Alerting:
             # Shielded: a turn that has begun ends, whether we are cancelled or not, and nothing of it is lost.
             rows = await asyncio.shield(turn)
         except (sqlite3.Error, OSError):
-            _log.exception("the state of alerts cannot be written; tried again")
             self._waiting = waiting + self._waiting
             return []
         except asyncio.CancelledError:

@@ -2,7 +2,7 @@
 What can go wrong in alerting, where a caller acts on it. Bad files are `document.DocumentError`.
 
     AlertingError
-    └── StateError    the state file cannot be used: not ours, or written by a newer version; exit code 1
+    └── StateError    the state file cannot be used: damaged, not ours, or of a newer version; exit code 1
 """
 
 

@@ -151,14 +151,20 @@ class SQLiteStore:
             self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
             self._prepare()
         except sqlite3.Error as error:
-            raise StateError(f"{self._path}: cannot be used for the state of alerts: {error}") from error
+            raise self._fault(error) from error
 
     def close(self) -> None:
         """Close the file; safe twice."""
         self._db.close()
 
     def restore(self) -> Restored:
-        """Everything that was written."""
+        """Everything that was written; StateError where it cannot be read."""
+        try:
+            return self._restore()
+        except (sqlite3.Error, ValueError, TypeError, LookupError, OverflowError) as error:
+            raise self._fault(error) from error
+
+    def _restore(self) -> Restored:
         query = self._db.execute
         row = query("SELECT position FROM position").fetchone()
         return Restored(
@@ -230,6 +236,12 @@ class SQLiteStore:
             last = cursor.lastrowid or 0
         if last > MAX_AUDIT_ROWS:
             self._db.execute("DELETE FROM audit WHERE number <= ?", (last - MAX_AUDIT_ROWS,))
+
+    def _fault(self, error: Exception) -> StateError:
+        """What an operator can do about a file that cannot be read; no damage if the disk or a right is at fault."""
+        if isinstance(error, sqlite3.OperationalError):
+            return StateError(f"{self._path}: cannot be used for the state of alerts: {error}")
+        return StateError(f"{self._path}: is damaged; move it away and start again: alerts start anew ({error})")
 
     def _prepare(self) -> None:
         version, application = (self._pragma(name) for name in ("user_version", "application_id"))

@@ -149,6 +149,7 @@ class App:
             registry.rules,
             partial(_observed, alerting),
             writer,
+            tenant=_TENANT,
             clock=time.time_ns,
             count=count,
         )

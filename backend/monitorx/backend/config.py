@@ -8,6 +8,7 @@ docs/reference/settings.md; a test compares the three.
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,13 +33,21 @@ class Address:
         Raises:
             ValueError: It is none of these.
         """
-        host, colon, port = text.rpartition(":")
-        if not colon or not port.isdecimal() or int(port) > 65535:
-            raise ValueError("HOST:PORT is expected, for example 127.0.0.1:4318")
-        return cls(host.strip("[]") or "127.0.0.1", int(port))
+        found = re.fullmatch(r"(?:\[([^\[\]]+)\]|([^\[\]:]*)):(\d{1,5})", text)
+        if found is None or int(found[3]) > 65535 or not (found[1] is None or _is_ipv6(found[1])):
+            raise ValueError("HOST:PORT is expected, for example 127.0.0.1:4318 or [::1]:4318")
+        return cls(found[1] or found[2] or "127.0.0.1", int(found[3]))
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        IPv6Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _setting(default: Any, parse: Any, words: str, flag: str | None = None) -> Any:  # Any: dataclasses.field is untyped
@@ -74,6 +83,12 @@ def _at_least(least: int | float, most: float = 500_000.0) -> Any:  # Any: a par
     return parse
 
 
+def _path(text: str) -> Path:
+    if not text.strip():
+        raise ValueError("a path is expected")  # an empty one would be the current folder
+    return Path(text)
+
+
 def _paths(text: str) -> tuple[Path, ...]:
     return tuple(map(Path, _words(text)))
 
@@ -86,7 +101,7 @@ def _words(text: str) -> tuple[str, ...]:
 class Settings:
     """How a server runs. Everything has a default that is safe on a laptop."""
 
-    data_dir: Path = _setting(Path("monitorx-data"), Path, "folder for journal, stores and state", "--data-dir")
+    data_dir: Path = _setting(Path("monitorx-data"), _path, "folder for journal, stores and state", "--data-dir")
     otlp_http: Address = _setting(
         Address("127.0.0.1", 4318), Address.parse, "where OTLP/HTTP is received, HOST:PORT", "--otlp-http"
     )
@@ -96,7 +111,7 @@ class Settings:
     api: Address = _setting(
         Address("127.0.0.1", 8000), Address.parse, "where the REST API is served, HOST:PORT", "--api"
     )
-    config: Path | None = _setting(None, Path, "YAML file with rules, routes and receivers", "--config")
+    config: Path | None = _setting(None, _path, "YAML file with rules, routes and receivers", "--config")
     store: str = _setting("duckdb", str, "where results are kept: duckdb, or the address of an InfluxDB", "--store")
     log_level: str = _setting(
         "info", _choice("debug", "info", "warning", "error"), "debug, info, warning or error", "--log-level"
@@ -147,7 +162,8 @@ class Settings:
             try:
                 values[each.name] = each.metadata["parse"](text)
             except ValueError as error:
-                name = each.metadata["flag"] if flag is not None else variable
+                option = each.metadata["flag"] or "--" + each.name.replace("_", "-")
+                name = option if flag is not None else variable
                 raise ConfigError(f"{name}: {text!r} cannot be used: {_reason(error)}") from None
         return cls(**values)
 
@@ -176,9 +192,7 @@ _KUBERNETES = re.compile(r"MONITORX_(.+_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
     known = {PREFIX + each.name.upper() for each in fields(Settings)} | OTHER_VARIABLES
     unknown = sorted(
-        name
-        for name in environ
-        if name.startswith(PREFIX) and name not in known and not _KUBERNETES.fullmatch(name)
+        name for name in environ if name.startswith(PREFIX) and name not in known and not _KUBERNETES.fullmatch(name)
     )
     if unknown:
         raise ConfigError(f"{unknown[0]} is not a setting; there are {', '.join(sorted(known - OTHER_VARIABLES))}")
@@ -186,4 +200,6 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
 
 def _reason(error: ValueError) -> str:
     words = str(error)
-    return "a number is expected" if "could not convert" in words or "invalid literal" in words else words
+    if "invalid literal" in words:
+        return "a whole number is expected"
+    return "a number is expected" if "could not convert" in words else words

@@ -51,8 +51,10 @@ class Checkup:
             return Part(False, f"the last write failed: {counters.last_error}")
         size_mb = counters.disk_bytes / 1e6
         words = f"{counters.segments} segments, {size_mb:.1f} MB, up to position {self.journal.end()}"
-        damaged = counters.damaged + counters.missing
-        return Part(not damaged, f"{words}; {damaged} damaged places were passed over" if damaged else words)
+        if not counters.damaged and not counters.missing:
+            return Part(True, words)
+        lost = f"damaged places passed over: {counters.damaged}, records that cannot be read: {counters.missing}"
+        return Part(False, f"{words}; {lost}")
 
     def _windows(self) -> Part:
         lag = self.backlog.lag()

@@ -24,12 +24,14 @@ from monitorx.backend.batch import ColumnBatch
 from monitorx.backend.dedup import Seen
 from monitorx.backend.detector import Drift
 from monitorx.backend.rule import Rule, evaluate, observation
-from monitorx.backend.storage.store import Batch, Commit, DriftRow, TransitionRow
+from monitorx.backend.storage.store import Batch, Commit, DriftRow, TransitionRow, VerdictRow
+from monitorx.backend.verdicts import VerdictLog
 from monitorx.backend.window import Windows
 from monitorx.backend.writer import Writer
 
 Count = Callable[[str, Mapping[str, str], float], None]
 
+_MOST_TRANSITIONS = 10_000
 _log = structlog.get_logger(__name__)
 
 
@@ -88,6 +90,7 @@ class Pipeline:
         restore: Reads the state that the store holds.
         rules: The rules that hold now; may be others at every call.
         observe: Takes what the rules say and the position they have seen; gives the alerts that changed state.
+        tenant: Whose data it is.
         clock: Ns since epoch.
     """
 
@@ -99,6 +102,7 @@ class Pipeline:
         observe: Callable[[Sequence[Observation], int], Iterable[TransitionRow]],
         writer: Writer,
         *,
+        tenant: str,
         clock: Callable[[], int],
         count: Count,
         pace: Pace | None = None,
@@ -112,6 +116,8 @@ class Pipeline:
         self._pace = pace or Pace()
         self._rows: list[Batch] = []
         self._row_count = 0
+        self._log = VerdictLog(tenant)
+        self._verdicts: list[VerdictRow] = []
         self._transitions: list[TransitionRow] = []
         self._findings: list[DriftRow] = []
         self._position = self._committed = self._state.position
@@ -169,7 +175,7 @@ class Pipeline:
                 break
         self._guarded("rules", self._judge)
         if self.is_detached:
-            self._state.windows.take()  # made anew from the store's state; findings and transitions wait for that
+            self._let_go()
         elif self._row_count >= self._pace.rows_held and not self._writer.is_free():
             self._detach()
         elif self._wants_commit():
@@ -179,7 +185,14 @@ class Pipeline:
         """Let go of what the store does not take; the journal has it."""
         _log.error("the store is not kept up with: what comes is judged, and read from the journal later")
         self.is_detached = True
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Keep only what the journal cannot tell again: the last steps of alerts."""
+        self._state.windows.take()
         self._rows, self._row_count = [], 0
+        self._verdicts, self._findings = [], []
+        del self._transitions[:-_MOST_TRANSITIONS]
 
     def _reattach(self) -> None:
         """Begin where a start would."""
@@ -225,12 +238,14 @@ class Pipeline:
         if rules is not self._judged:
             self._judged = rules
             self._state.windows.regroup()
-        observations = [
-            observation(rule, verdict)
+        said = [
+            (rule, verdict)
             for rule in rules
             for verdict in evaluate(rule, self._state.windows, now_ns, count=self._count)
         ]
         self._count("monitorx_rule_evaluations_total", {}, float(len(rules)))
+        self._verdicts += self._log.news((verdict for _, verdict in said), now_ns)
+        observations = [observation(rule, verdict) for rule, verdict in said]
         self._transitions += self._observe(observations, self._position)
 
     def _compare(self, now_ns: int) -> None:
@@ -247,7 +262,7 @@ class Pipeline:
 
     def _wants_commit(self) -> bool:
         is_due = time.monotonic() - self._committed_s >= self._pace.commit.total_seconds()
-        has_news = self._position > self._committed or bool(self._transitions or self._findings)
+        has_news = self._position > self._committed or bool(self._verdicts or self._transitions or self._findings)
         return (is_due or self._row_count >= self._pace.commit_rows) and has_news and self._writer.is_free()
 
     def _commit(self) -> None:
@@ -262,10 +277,12 @@ class Pipeline:
                 tuple(self._rows),
                 *changes,
                 drift=tuple(self._findings),
+                verdicts=tuple(self._verdicts),
                 transitions=tuple(self._transitions),
             )
         )
-        self._rows, self._row_count, self._transitions, self._findings = [], 0, [], []
+        self._rows, self._row_count = [], 0
+        self._verdicts, self._transitions, self._findings = [], [], []
 
     def _guarded(self, step: str, work: Callable[[], None]) -> None:
         try:

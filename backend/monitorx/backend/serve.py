@@ -12,18 +12,24 @@ from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 
+from monitorx.alerting.errors import AlertingError
 from monitorx.backend.config import PREFIX, Settings
 from monitorx.backend.errors import MonitorXError
 
+_STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
 
 def main(argv: Sequence[str]) -> int:
-    """Serve until SIGTERM or SIGINT; 0 after a clean stop, 1 where it cannot start."""
+    """Serve until SIGTERM, SIGINT or SIGHUP; 0 after a clean stop, 1 where it cannot start."""
     flags = vars(_parser().parse_args(argv))
     try:
         settings = Settings.load(os.environ, flags)
-        with _data_dir(settings.data_dir):
-            return _serve(settings)
-    except (MonitorXError, ValueError) as error:
+        with _stops_held():
+            import monitorx.backend.app  # noqa: F401  where a package is missing, no folder is made
+
+            with _data_dir(settings.data_dir):
+                return _serve(settings)
+    except (MonitorXError, AlertingError, ValueError) as error:
         print(f"monitorx serve: {error}", file=sys.stderr)
     except OSError as error:
         print(f"monitorx serve: {_in_words(error)}", file=sys.stderr)
@@ -50,11 +56,13 @@ def _serve(settings: Settings) -> int:
     configure(settings.log_level, settings.log_format)
 
     async def run() -> None:
+        stop = asyncio.Event()
+        for number in _stops():
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
         async with App(settings) as app:
-            stop = asyncio.Event()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                asyncio.get_running_loop().add_signal_handler(number, stop.set)
-            app.announce()
+            if not stop.is_set():
+                app.announce()
             await stop.wait()
 
     try:
@@ -64,6 +72,21 @@ def _serve(settings: Settings) -> int:
     else:
         uvloop.run(run())
     return 0
+
+
+@contextmanager
+def _stops_held() -> Iterator[None]:
+    """What asks us to stop before the loop can hear it is kept until then."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _stops() -> Iterator[signal.Signals]:
+    """The signals that end us: under nohup, losing the terminal is none of them."""
+    return (number for number in _STOPS if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN)
 
 
 @contextmanager

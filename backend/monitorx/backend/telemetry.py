@@ -62,6 +62,8 @@ METRICS = (
     _counter("window_clamped", "Event times too far in the future, set to the limit."),
     _counter("window_dropped", "What no pane counts, or counts only under `other`.", "reason"),
     _counter("window_resets", "Cumulative series that started anew."),
+    _counter("window_shared", "Points of cumulative series that several processes write at once."),
+    _counter("window_unjudged", "Additions to panes that were too old for any rule when they arrived."),
     _counter("drift_windows", "Windows of features compared with their references, by status.", "status"),
     _counter("drift_dropped", "Sketches that no window counts.", "reason"),
     _counter("pipeline_errors", "Batches that a step failed on and passed over.", "step"),

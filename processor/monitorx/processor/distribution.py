@@ -20,6 +20,7 @@ from monitorx.semconv.attributes import (
 )
 from monitorx.sketch import Anchor, ExponentialHistogram, choose, fold
 from monitorx.sketch.anchor import ENOUGH, SAMPLE
+from monitorx.sketch.fold import fold_into
 
 ROWS_WAITING = 4_096  # folded at this many, or when an interval is closed
 VALUES_WAITING = 400_000
@@ -50,11 +51,10 @@ class Distribution:
         """Count *values*, none of them NaN."""
         if self.anchor is None:
             return
-        folded = fold(values, self.anchor)
         if self.histogram is None:
-            self.histogram = folded
+            self.histogram = fold(values, self.anchor)
         else:
-            self.histogram.merge(folded)
+            fold_into(self.histogram, values, self.anchor)
 
     def merge(self, later: "Distribution") -> None:
         """Add *later*, of the same feature."""

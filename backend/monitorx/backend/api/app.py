@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from monitorx.backend.api import alert, drift, pane, problem, row, status, writing
 from monitorx.backend.api.dependency import Dependencies
+from monitorx.backend.api.query import refuse_repeated
 
 PREFIX = "/api/v1"
 _PROBLEMS: dict[int | str, dict[str, Any]] = {  # Any: OpenAPI
@@ -25,6 +26,7 @@ def create_app(deps: Dependencies) -> FastAPI:
         version=deps.version,
         description="Models, inferences, aggregates and alerts, as the server knows them.",
         redoc_url=None,
+        dependencies=[Depends(refuse_repeated)],
     )
     for routes in (pane.router(deps), row.router(deps), drift.router(deps)):
         app.include_router(routes, prefix=PREFIX, responses=_PROBLEMS)

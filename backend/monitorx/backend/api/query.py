@@ -5,6 +5,7 @@ import binascii
 from collections.abc import Mapping
 from typing import Literal
 
+from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from monitorx.backend.api.instant import LENGTH, MOMENT, SECOND_NS, parse_length_ns, parse_moment_ns
@@ -17,6 +18,16 @@ MAX_STEPS = 11_000  # per group; what a chart can show many times over
 
 # A sender's clock may run ahead by this much; without an `end` such calls are answered, too.
 _AHEAD_NS = 60 * SECOND_NS
+
+_SEVERAL = frozenset({"state"})  # parameters that may be given several times
+
+
+async def refuse_repeated(request: Request) -> None:
+    """400 where a parameter that means one value is given more than once: the first would be passed over."""
+    given = request.query_params
+    for name in given:
+        if name not in _SEVERAL and len(values := given.getlist(name)) > 1:
+            raise invalid(name, values, "it may be given once")
 
 
 class Span(BaseModel):

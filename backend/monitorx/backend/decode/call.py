@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 from monitorx.backend.decode.alias import NOT_INFERENCE, SPAN_FIELDS, Field, operation_name
 from monitorx.backend.decode.label import LLM, TABULAR
 from monitorx.backend.decode.origin import Origin
-from monitorx.backend.decode.sampling import weight
+from monitorx.backend.decode.sampling import Weights
 from monitorx.backend.decode.told import Tellings, Told, key_in
 from monitorx.backend.decode.view import View
 
@@ -35,7 +35,7 @@ class Calls:
         measures: Columns of numbers by their name in the schema.
     """
 
-    def __init__(self, tellings: Tellings) -> None:
+    def __init__(self, tellings: Tellings, weights: Weights) -> None:
         self.trace_ids: list[bytes] = []
         self.span_ids: list[bytes] = []
         self.parents: list[bytes] = []
@@ -48,6 +48,7 @@ class Calls:
             name: [] for name in ("input_tokens", "output_tokens", "cost_usd", "batch_size", "ttft_s")
         }
         self._tellings = tellings
+        self._weight = weights.of
         self._begins: list[tuple[Origin, int]] = []
         self._word_code: dict[tuple[object, ...], int] = {}
 
@@ -95,7 +96,7 @@ class Calls:
         self.starts.append(span.start_time_unix_nano)
         self.ends.append(span.end_time_unix_nano)
         state = span.trace_state
-        self.weights.append(weight(state) if state else 1.0)
+        self.weights.append(self._weight(state) if state else 1.0)
         for values, measure in zip(self.measures.values(), found[Field.INPUT_TOKENS :], strict=True):
             values.append(None if measure is None else measure.number)
 

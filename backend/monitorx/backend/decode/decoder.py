@@ -14,6 +14,7 @@ from monitorx.backend.decode.inference import decode_traces
 from monitorx.backend.decode.metric import decode_metrics
 from monitorx.backend.decode.origin import Origins
 from monitorx.backend.decode.rejection import Rejections
+from monitorx.backend.decode.sampling import Weights
 from monitorx.backend.decode.series import SeriesCache
 from monitorx.backend.decode.told import Tellings
 from monitorx.backend.decode.view import View, parse
@@ -43,10 +44,11 @@ class Decoder:
     ) -> None:
         self._count = count
         self._lock = Lock()
-        self._counted = {"series": 0, "cache": 0}
+        self._counted = {"series": 0, "cache": 0, "weight": 0}
         self.series = SeriesCache(series_per_metric=series_per_metric, limit=series_limit)
         self.origins = Origins()
         self.tellings = Tellings()
+        self.weights = Weights()
 
     def decode(self, signal: Signal, body: bytes, *, tenant: str, arrival_ns: int) -> Decoded:
         """
@@ -66,17 +68,21 @@ class Decoder:
     ) -> tuple[list[ColumnBatch], int]:
         match signal:
             case Signal.TRACES:
-                return decode_traces(request, tenant, arrival_ns, self.origins, self.tellings, rejections)
+                return decode_traces(request, tenant, arrival_ns, self.origins, self.tellings, self.weights, rejections)
             case Signal.METRICS:
                 return decode_metrics(request, tenant, arrival_ns, self.origins, self.series, rejections)
             case Signal.LOGS:
                 return decode_logs(request, tenant, arrival_ns, self.origins, rejections)
 
     def _count_drops(self) -> None:
-        """Points that went to an overflow series, and caches that were full and were emptied."""
+        """Points that went to an overflow series, caches that were full and were emptied, weights not believed."""
         with self._lock:
             cache = self.origins.emptied + self.tellings.emptied
-            for reason, amount in (("series", self.series.overflowed), ("cache", cache)):
+            for reason, amount in (
+                ("series", self.series.overflowed),
+                ("cache", cache),
+                ("weight", self.weights.refused),
+            ):
                 more = amount - self._counted[reason]
                 if more > 0:
                     self._counted[reason] = amount

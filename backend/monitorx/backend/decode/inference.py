@@ -18,6 +18,7 @@ from monitorx.backend.decode.identity import span_keys
 from monitorx.backend.decode.nested import fold_inner
 from monitorx.backend.decode.origin import Origins
 from monitorx.backend.decode.rejection import Rejections
+from monitorx.backend.decode.sampling import Weights
 from monitorx.backend.decode.told import Tellings
 from monitorx.backend.decode.view import View
 
@@ -26,10 +27,16 @@ _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 
 
 def decode_traces(
-    request: View, tenant: str, arrival_ns: int, origins: Origins, tellings: Tellings, rejections: Rejections
+    request: View,
+    tenant: str,
+    arrival_ns: int,
+    origins: Origins,
+    tellings: Tellings,
+    weights: Weights,
+    rejections: Rejections,
 ) -> tuple[list[ColumnBatch], int]:
     """The batches of a request, and how many spans it has."""
-    calls = Calls(tellings)
+    calls = Calls(tellings, weights)
     items = 0
     for resource in request.resource_spans:
         calls.begin(origins.of(resource.resource))

@@ -55,8 +55,10 @@ class Gathered:
 
     def close(self, now_ns: int) -> Iterator[tuple[int, dict[FeatureKey, list[Sketch]]]]:
         """The windows that are over, the oldest first, each with its start and what was carried into it."""
-        self.closed_ns = max(self.closed_ns, (now_ns - self.lateness_ns) // self.length_ns * self.length_ns)
-        for start in sorted(start for start in self.windows if start < self.closed_ns):
+        over_ns = (now_ns - self.lateness_ns) // self.length_ns * self.length_ns
+        # A clock that ran ahead and was set back: windows of the future would stay open until then.
+        self.closed_ns = over_ns if self.closed_ns > now_ns else max(self.closed_ns, over_ns)
+        for start in sorted(start for start in self.windows if not self.closed_ns <= start <= now_ns):
             of_start = self.windows.pop(start)
             self.changed.update((start, key) for key in of_start)
             for key in of_start.keys() & self.carried.keys():

@@ -86,17 +86,17 @@ class SQLiteState:
         try:
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._prepare()
-        except sqlite3.Error as error:
+        except sqlite3.OperationalError as error:
             raise StorageError(f"{path} cannot be opened: {error}") from error
+        except sqlite3.Error as error:
+            raise StorageError(_damaged(path, error)) from error
 
     def read(self) -> Kept:
         """All that was written."""
         try:
             return self._read()
         except (sqlite3.Error, ValueError, TypeError) as error:
-            raise StorageError(
-                f"{self._path} is damaged; move it away and start again: drift begins anew ({error})"
-            ) from error
+            raise StorageError(_damaged(self._path, error)) from error
 
     def write(self, change: Change) -> None:
         """Write all of *change*, or nothing."""
@@ -178,6 +178,10 @@ class SQLiteState:
                 [(feature, row.end_ns, change.position, json.dumps(asdict(row)))],
             )
         many("UPDATE meta SET position = ?, closed_ns = ?", [(change.position, change.closed_ns)])
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    return f"{path} is damaged; move it away and start again: drift begins anew ({error})"
 
 
 def _text(key: FeatureKey) -> str:

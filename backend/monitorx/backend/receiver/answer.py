@@ -24,6 +24,7 @@ from monitorx.backend.errors import Malformed, Overloaded, StorageError, TooLarg
 from monitorx.backend.receiver.admission import Accepted, Encoding
 
 RETRY_AFTER_S = 5.0  # where nothing better is known
+NOT_STORED = "the server cannot store data now; try again"
 NO_ANSWER = "the server did not make the request durable in time; send it again"
 
 _MESSAGE_CHARACTERS = 300  # gRPC's trailers hold it three times, escaped, and clients refuse trailers over 8 kB
@@ -84,7 +85,7 @@ def refusal_of(error: BaseException) -> Refusal:
         case Overloaded():
             return overloaded(words, error.retry_after_s)
         case StorageError():
-            return unavailable(words)
+            return unavailable(NOT_STORED)  # its words name folders: they are in our log and in the health answer
         case CancelledError():
             return unavailable(NO_ANSWER)
         case _:  # a fault of ours; its words are for our log, not for a stranger

@@ -158,9 +158,11 @@ class Connection(asyncio.Protocol):
             self._refuse(too_slow(self._stage.value))
 
     def drain(self) -> None:
-        """Close as soon as nothing is in flight."""
-        if not self._exchanges and self._stage is _Stage.IDLE:
+        """Close as soon as what was taken is answered; to a request that is not whole, nothing was promised."""
+        if self._stage is _Stage.IDLE and not self._exchanges:
             self._close()
+        elif not self._exchanges and not self._closing:
+            self.abort()
 
     def abort(self, reason: str | None = None) -> None:
         """Close now, whatever is in flight; with a *reason* it is counted."""
@@ -316,16 +318,13 @@ class Connection(asyncio.Protocol):
             exchange = exchanges.popleft()
             if exchange.origin is not None:
                 answer = answer.with_origin(exchange.origin)
-            is_last = not exchange.keep_alive or self._is_drained()
+            is_last = not exchange.keep_alive or (self._reception.is_draining and not exchanges)
             self._write(answer.written(close=is_last))
             if is_last:
                 self._finish()
                 return
         if not exchanges and not self._closing:
             self._await_next()
-
-    def _is_drained(self) -> bool:
-        return self._reception.is_draining and not self._exchanges and self._stage is _Stage.IDLE
 
     def _await_next(self) -> None:
         settings = self._reception.settings

@@ -67,7 +67,7 @@ class HttpReceiver:
         return bound
 
     async def stop(self, grace_s: float) -> None:
-        """Take no new connection, let requests in flight be answered for up to *grace_s*, close. Safe twice."""
+        """Take no new connection, let whole requests be answered for up to *grace_s*, close. Safe twice."""
         server, self._server = self._server, None
         reception, self._reception = self._reception, None
         sweeper, self._sweeper = self._sweeper, None

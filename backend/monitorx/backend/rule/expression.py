@@ -13,7 +13,7 @@ from datetime import timedelta
 from operator import eq, ge, gt, le, lt, ne
 
 from monitorx.alerting.document import did_you_mean, parse_duration
-from monitorx.alerting.matcher import Matcher, Operator
+from monitorx.alerting.matcher import Matcher, Operator, compiled
 from monitorx.backend.rule.measure import COUNTS, FUNCTIONS, LABELS, LATENCY, MEASURES, SECONDS, SHORT_NAMES, Measure
 from monitorx.backend.rule.token import ExpressionError, Kind, Token, tokens
 from monitorx.backend.window import PANE_NS
@@ -159,10 +159,9 @@ class _Parser:
         if operator in (Operator.EQUAL, Operator.NOT_EQUAL):
             return Matcher(name, operator, value.text)
         try:
-            return Matcher(name, operator, value.text, re.compile(value.text, re.DOTALL))
-        except (re.error, OverflowError, RecursionError) as error:
-            message = f"{value.text!r} is not a regular expression: {error}"
-            raise ExpressionError(value.position, message) from None
+            return Matcher(name, operator, value.text, compiled(value.text))
+        except ValueError as error:
+            raise ExpressionError(value.position, str(error)) from None
 
     def _label(self, measure: Measure) -> str:
         token = self._peek()

@@ -131,26 +131,31 @@ class Registry:
             yield RegisteredModel(name, kind, Thresholds(latency_s, error_ratio))
 
     def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
         application, found = (
             self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
         )
-        if (application, found) == (0, 0):
+        (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        is_new = (application, found, tables) == (0, 0, 0)
+        if not is_new and (application != _APPLICATION_ID or found > _SCHEMA_VERSION):
+            raise StorageError(f"{self._path} is not a file of registered models that this version can read")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        if is_new:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute(_SCHEMA)
             self._db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
             self._db.execute("COMMIT")
-        elif application != _APPLICATION_ID or found > _SCHEMA_VERSION:
-            raise StorageError(f"{self._path} is not a file of registered models that this version can read")
 
     @contextmanager
     def _words(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.OperationalError, sqlite3.ProgrammingError) as error:
             raise StorageError(f"{self._path}: {error}") from None
+        except sqlite3.Error as error:
+            advice = "move it away and start again: no model is registered then"
+            raise StorageError(f"{self._path} is damaged; {advice} ({error})") from None
 
 
 def _refuse_taken_names(rules: Sequence[Rule]) -> None:

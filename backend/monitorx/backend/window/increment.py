@@ -11,6 +11,9 @@ from monitorx.backend.window.bucket import Floats, Ints
 from monitorx.backend.window.cumulative import NO_BUCKETS, Cursors, Point, explicit_shape, exponential_shape
 from monitorx.backend.window.group import codes
 
+MOST_COUNT = 1e12  # a point adds no more: nobody has a trillion calls between two exports
+_MOST_EXACT = 2.0**53  # a cumulative point counts no more: float64 tells no larger whole numbers apart
+
 Bools = npt.NDArray[np.bool_]
 
 
@@ -52,6 +55,7 @@ class Increments:
         min, max: NaN where unknown.
         is_exponential: Which of the two bucket columns a histogram has.
         explicit, exponential: Their buckets; empty for other rows.
+        absurd: How many rows are not counted since they tell more than anything can have counted.
     """
 
     is_counted: Bools
@@ -64,6 +68,13 @@ class Increments:
     is_exponential: Bools
     explicit: Buckets
     exponential: Buckets
+    absurd: int = 0
+
+    def refuse(self, is_absurd: Bools) -> None:
+        """Leave rows out."""
+        is_absurd = is_absurd & self.is_counted
+        self.absurd += int(is_absurd.sum())
+        self.is_counted &= ~is_absurd
 
 
 def increments(rows: pa.RecordBatch, cursors: Cursors, arrival_ns: int) -> Increments:
@@ -88,10 +99,22 @@ def increments(rows: pa.RecordBatch, cursors: Cursors, arrival_ns: int) -> Incre
         explicit=_explicit(rows, is_histogram, count),
         exponential=_lists(rows, "positive"),
     )
+    added.refuse(is_bucketed & _is_above(added, np.where(is_cumulative, _MOST_EXACT, MOST_COUNT)))
     moving = np.flatnonzero(added.is_counted & is_cumulative & ~is_level)
     if moving.size:
         _advance(added, rows, moving, cursors, arrival_ns)
+        added.refuse(is_bucketed & _is_above(added, np.full(rows.num_rows, MOST_COUNT)))
     return added
+
+
+def _is_above(added: Increments, most: Floats) -> Bools:
+    """Where a count, or that of a bucket, is larger than *most*."""
+    is_above: Bools = (added.count > most) | (added.zero > most)
+    for buckets in (added.explicit, added.exponential):
+        if buckets.flat.size and buckets.flat.max() > most.min():
+            of = np.repeat(np.arange(most.size), buckets.lengths)
+            is_above[of[buckets.flat > most[of]]] = True
+    return is_above
 
 
 def is_text(rows: pa.RecordBatch, column: str, text: str) -> Bools:

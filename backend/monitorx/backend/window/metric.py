@@ -1,6 +1,8 @@
 """Data points of the metrics that speak of calls, into what they add to panes: one partial a pane in a batch."""
 
 import json
+from collections import Counter
+from collections.abc import Set
 
 import numpy as np
 import pyarrow as pa
@@ -9,8 +11,8 @@ from monitorx.backend.window.bucket import Floats, Ints
 from monitorx.backend.window.bucket import added as add
 from monitorx.backend.window.cumulative import Cursors
 from monitorx.backend.window.distribution import Explicit, Exponential, cells
-from monitorx.backend.window.group import codes, group, pane_starts
-from monitorx.backend.window.increment import Bools, Increments, bounds, increments
+from monitorx.backend.window.group import codes, group, pane_starts, texts_at
+from monitorx.backend.window.increment import MOST_COUNT, Bools, Increments, bounds, increments
 from monitorx.backend.window.inference import LABELS, histograms
 from monitorx.backend.window.pane import METRIC, PaneKey, PanePartial
 from monitorx.semconv import attributes, metrics
@@ -82,7 +84,17 @@ def select(
         return None
     if not is_wanted.all():
         rows = rows.take(pa.array(np.flatnonzero(is_wanted)))
-    return rows, increments(rows, cursors, arrival_ns)
+    added = increments(rows, cursors, arrival_ns)
+    added.refuse(named(rows, TOKENS | SAMPLES) & (added.sum > MOST_COUNT))
+    return rows, added
+
+
+def by_service(rows: pa.RecordBatch, series: Set[int]) -> dict[str, int]:
+    """How many rows of *series* each service has."""
+    if not series:
+        return {}
+    where = np.flatnonzero(np.isin(rows.column("series_key").to_numpy(), np.array(list(series), np.uint64)))
+    return Counter(texts_at(rows.column("service"), where))
 
 
 def _distributions(

@@ -15,14 +15,16 @@ from monitorx.alerting.matcher import Matcher, all_match
 from monitorx.backend.batch import BatchKind, ColumnBatch
 from monitorx.backend.window import inference, metric, series
 from monitorx.backend.window.cumulative import Cursors
+from monitorx.backend.window.key import Keys
 from monitorx.backend.window.pane import METRIC, PANE_NS, PaneKey, PanePartial
+from monitorx.backend.window.recent import Recent
 from monitorx.backend.window.totals import Meters, Totals
 
-OTHER = "__other__"
 Group = tuple[str, ...]
 _Place = tuple[PaneKey, int]
 _KNOWN = timedelta(hours=1)  # how long it is known, at least, that there was a group
 _METERED = timedelta(minutes=5)  # metrics come once a minute by default: spans do not step in between two of them
+_LATELY = timedelta(minutes=10)  # how long it is said of a sender that it does something wrong
 _Panes = dict[int, dict[PaneKey, PanePartial]]  # by start
 
 
@@ -35,7 +37,8 @@ class Bounds:
         lateness: How long a pane stays open after its end.
         retain: How far back rules may look.
         panes: In memory; the oldest go first.
-        keys: Models on processes; what comes beyond them is counted as model `__other__`.
+        keys: Models on processes; what finds no room is counted as model `__other__` of its service.
+        share: How many of them a service keeps when others need room.
         series: Cumulative series whose last point is kept, and series of metrics that rules name.
     """
 
@@ -43,6 +46,7 @@ class Bounds:
     retain: timedelta = timedelta(hours=1)
     panes: int = 200_000
     keys: int = 10_000
+    share: int = 2_000
     series: int = 100_000
 
 
@@ -75,13 +79,16 @@ class Windows:
         self._closed: _Panes = {}
         self._changed: dict[int, PanePartial] = {}  # open panes by their id: keys are dear to hash
         self._leaving: dict[_Place, PanePartial] = {}  # closed or late since the last take
-        self._keys: dict[PaneKey, int] = {}  # and the newest pane of each
+        self._keys = Keys(bounds.keys, bounds.share)
         self._watermarks: dict[tuple[str, str, str], int] = {}
         self._groups: dict[tuple[tuple[Matcher, ...], Group], dict[PaneKey, Group | None]] = {}
         self._meters = Meters()
         self._cursors = Cursors(bounds.series)
         self._series = series.Series(bounds.series)
         self._counted: dict[tuple[str, str], int] = {}
+        self._overflowing: Recent[str] = Recent()
+        self._sharing: Recent[str] = Recent()
+        self._lagging: Recent[tuple[str, str]] = Recent()
 
     def add(self, batch: ColumnBatch, *, arrival_ns: int) -> None:
         """Add the rows of a batch that came at *arrival_ns*. Sketches and feedback have no panes."""
@@ -101,6 +108,8 @@ class Windows:
         known_before = now_ns - max(self._retain_ns, _ns(_KNOWN)) - PANE_NS
         self._drop_keys(known_before)
         self._series.drop(before, known_before)
+        for recent in (self._overflowing, self._sharing, self._lagging):
+            recent.drop(now_ns - _ns(_LATELY))
 
     def take(self) -> tuple[list[PanePartial], list[PanePartial], dict[int, bytes]]:
         """
@@ -117,11 +126,13 @@ class Windows:
         self, open_panes: Iterable[PanePartial], closed_panes: Iterable[PanePartial], cursors: Mapping[int, bytes]
     ) -> None:
         """Begin with what a store kept."""
+        newest: dict[PaneKey, int] = {}
         for panes, kept in ((self._open, open_panes), (self._closed, closed_panes)):
             for pane in kept:
-                self._keys[pane.key] = max(pane.start_ns, self._keys.get(pane.key, 0))
+                newest[pane.key] = max(pane.start_ns, newest.get(pane.key, 0))
                 self._meters.see(pane)
                 _put(panes, pane)
+        self._keys.restore(newest)
         self._cursors.restore(cursors)
 
     def restore_points(self, points: Iterable[series.StoredPoint], *, tenant: str) -> None:
@@ -180,6 +191,24 @@ class Windows:
         """Cumulative series in memory."""
         return len(self._cursors)
 
+    @property
+    def overflowing(self) -> Mapping[str, int]:
+        """Services with too many models on processes, lately, and how many additions had no name of their own."""
+        return {service: int(figure) for service, figure in self._overflowing.figures().items()}
+
+    @property
+    def sharing(self) -> Mapping[str, int]:
+        """Services with processes that write the same cumulative series at once, lately, and how many points did."""
+        return {service: int(figure) for service, figure in self._sharing.figures().items()}
+
+    @property
+    def lagging(self) -> Mapping[tuple[str, str], float]:
+        """
+        Processes (service, instance) all of whose data is too old for any rule when it arrives, and by how many
+        seconds it is behind: their clock is slow, or what they send is held up. To within a pane.
+        """
+        return self._lagging.figures()
+
     def _groups_of(self, matchers: Sequence[Matcher], by: Sequence[str]) -> Callable[[PaneKey], Group | None]:
         """Which group a key belongs to; None where it does not match. Remembered, since few keys come anew."""
         remembered = self._groups.setdefault((tuple(matchers), tuple(by)), {})
@@ -196,10 +225,17 @@ class Windows:
         selected = metric.select(batch.rows, self._wanted, self._cursors, arrival_ns)
         if selected is None:
             return
+        if selected[1].absurd:
+            self._count("monitorx_window_dropped_total", {"reason": "absurd"}, float(selected[1].absurd))
+        for service, shared in metric.by_service(selected[0], self._cursors.take_shared()).items():
+            self._sharing.add(service, shared, arrival_ns)
         self._add_all(*metric.partials(*selected, arrival_ns), arrival_ns)
         if self._watched:
             self._series.add(series.readings(*selected, self._watched, arrival_ns))
         self._publish("monitorx_window_resets_total", "", self._cursors.resets)
+        self._publish("monitorx_window_shared_total", "", self._cursors.shared)
+        self._publish("monitorx_window_dropped_total", "writers", self._cursors.crowded)
+        self._publish("monitorx_window_dropped_total", "unreadable", self._cursors.unreadable)
         self._publish("monitorx_window_dropped_total", "out_of_order", self._cursors.ignored)
         self._publish("monitorx_window_dropped_total", "baseline", self._cursors.baselines)
         self._publish("monitorx_window_dropped_total", "series", self._cursors.evicted + self._series.refused)
@@ -207,7 +243,8 @@ class Windows:
     def _add_all(self, partials: Sequence[PanePartial], clamped: int, arrival_ns: int) -> None:
         if clamped:
             self._count("monitorx_window_clamped_total", {}, clamped)
-        opened = [partial for partial in partials if self._add(partial)]
+        self._note_lag(partials, arrival_ns)
+        opened = [partial for partial in partials if self._add(partial, arrival_ns)]
         # After all of them: a batch is in no order, so its rows do not make each other late.
         for pane in opened:
             process, seen = pane.key[:3], min(pane.start_ns, arrival_ns)
@@ -216,14 +253,32 @@ class Windows:
         if opened:
             self._bound()
 
-    def _add(self, partial: PanePartial) -> bool:
+    def _note_lag(self, partials: Sequence[PanePartial], arrival_ns: int) -> None:
+        """Count what no rule will look at, and whose it is, if they send nothing newer."""
+        judged_ns, _ = self.span(self._bounds.retain, arrival_ns)
+        unjudged = sum(partial.start_ns < judged_ns for partial in partials)
+        if unjudged:
+            self._count("monitorx_window_unjudged_total", {}, float(unjudged))
+        elif not self._lagging:
+            return
+        newest: dict[tuple[str, str], int] = {}
+        for partial in partials:
+            process = partial.key.service, partial.key.instance
+            newest[process] = max(partial.start_ns, newest.get(process, 0))
+        for process, start_ns in newest.items():
+            if start_ns < judged_ns:
+                self._lagging.put(process, (arrival_ns - start_ns - PANE_NS) / 1e9, arrival_ns)
+            else:
+                self._lagging.remove(process)
+
+    def _add(self, partial: PanePartial, arrival_ns: int) -> bool:
         """Add *partial* where it belongs; True if it opened a pane."""
         of_start = self._open.get(partial.start_ns)
         pane = of_start.get(partial.key) if of_start else None
         if pane is not None:
             self._merge(pane, partial)
             return False
-        partial.key = self._admitted(partial.key, partial.start_ns)
+        partial.key = self._admitted(partial.key, partial.start_ns, arrival_ns)
         place = partial.key, partial.start_ns
         self._meters.see(partial)
         if of_start and partial.key in of_start:  # its key was changed
@@ -258,12 +313,12 @@ class Windows:
         watermark = self._watermarks.get(partial.key[:3], 0)
         return partial.start_ns + PANE_NS + self._lateness_ns <= watermark
 
-    def _admitted(self, key: PaneKey, start_ns: int) -> PaneKey:
-        if key not in self._keys and len(self._keys) >= self._bounds.keys:
+    def _admitted(self, key: PaneKey, start_ns: int, arrival_ns: int) -> PaneKey:
+        admitted = self._keys.admit(key, start_ns)
+        if admitted != key:
             self._count("monitorx_window_dropped_total", {"reason": "keys"}, 1.0)
-            key = PaneKey(key.tenant, OTHER, OTHER, OTHER, "", key.kind, OTHER, key.source)
-        self._keys[key] = max(start_ns, self._keys.get(key, 0))
-        return key
+            self._overflowing.add(key.service, 1, arrival_ns)
+        return admitted
 
     def _leave(self, partial: PanePartial) -> None:
         place = partial.key, partial.start_ns
@@ -288,10 +343,7 @@ class Windows:
             self._count("monitorx_window_dropped_total", {"reason": "panes"}, float(len(dropped)))
 
     def _drop_keys(self, before_ns: int) -> None:
-        gone = [key for key, newest in self._keys.items() if newest < before_ns]
-        for key in gone:
-            del self._keys[key]
-        if gone:
+        if self._keys.drop(before_ns):
             self._groups.clear()
         for process in [process for process, seen in self._watermarks.items() if seen < before_ns]:
             del self._watermarks[process]

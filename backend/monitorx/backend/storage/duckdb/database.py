@@ -17,6 +17,8 @@ from monitorx.backend.errors import ConfigError, StorageError
 from monitorx.backend.storage.duckdb import schema
 
 _QUESTIONS = 4  # at the same time: each may use the memory limit's share
+_DAMAGE = ("not a valid DuckDB", "Corrupt database file", "Could not read enough bytes", "Failure while replaying WAL")
+_NO_DAMAGE = ("No space left on device", "Too many open files", "Cannot allocate memory")
 
 
 class Database:
@@ -99,6 +101,8 @@ class Database:
         return self._connection
 
     def _open(self) -> duckdb.DuckDBPyConnection:
+        if self._path.is_file() and not self.size_bytes():
+            self._path.unlink()  # nothing was ever written; DuckDB takes an empty file for a damaged one
         try:
             connection = duckdb.connect(str(self._path), config=self._config)
             connection.execute("SET enable_external_access = false")
@@ -115,6 +119,8 @@ class Database:
             words = _first_line(error)
             if isinstance(error, duckdb.FatalException) or "Failed to commit" in words:
                 self._abandon()
+            if any(each in words for each in _DAMAGE):
+                raise _damaged(self._path, words) from error
             raise StorageError(f"{self._path} cannot be {what}: {words}") from error
 
     def _abandon(self) -> None:
@@ -131,9 +137,17 @@ def _opening_fault(path: Path, error: duckdb.Error) -> Exception:
         return ConfigError(f"{path} is in use by another process; stop it or choose another --data-dir ({words})")
     if "Permission denied" in words or "Read-only file system" in words or "No such file or directory" in words:
         return ConfigError(f"{path} cannot be opened; choose a --data-dir that can be written ({words})")
-    if "not a valid DuckDB" in words or isinstance(error, (duckdb.SerializationException, duckdb.InternalException)):
-        return StorageError(f"{path} is damaged; move it away and start again: the journal fills a new one ({words})")
+    if any(each in words for each in _NO_DAMAGE):
+        return StorageError(f"{path} cannot be opened: {words}")
+    kinds = (duckdb.SerializationException, duckdb.InternalException, duckdb.IOException)
+    if any(each in words for each in _DAMAGE) or (isinstance(error, kinds) and path.exists()):
+        return _damaged(path, words)
     return StorageError(f"{path} cannot be opened: {words}")
+
+
+def _damaged(path: Path, words: str) -> StorageError:
+    advice = "move it away and start again: the journal fills a new one as far back as it reaches"
+    return StorageError(f"{path} is damaged; {advice} ({words})")
 
 
 @contextmanager

@@ -28,8 +28,7 @@ from monitorx.backend.storage.store import (
     TransitionRow,
 )
 
-_PATIENCE_S = 5.0  # a question waits this long for what was written before it
-_GRACE_S = 5.0  # and a stop, for what is left
+_GRACE_S = 5.0  # a stop waits this long for what is left
 
 
 class InfluxDBStore:
@@ -39,12 +38,14 @@ class InfluxDBStore:
     Args:
         local: Keeps rows and the state of the windows; closed with this.
         name: Of the InfluxDB, without secrets.
+        patience_s: How long a question waits for what was written before it; then it is answered from what is there.
     """
 
     capabilities = Capabilities(transactional=False, rows=True)
 
-    def __init__(self, local: DuckDBStore, wire: Wire, *, name: str) -> None:
+    def __init__(self, local: DuckDBStore, wire: Wire, *, name: str, patience_s: float = 5.0) -> None:
         self._local, self._wire, self._name = local, wire, name
+        self._patience_s = patience_s
         self._delivery = Delivery(wire)
         self._follower = Follower(local, self._delivery, name=name)
         self._follower.start()
@@ -113,5 +114,5 @@ class InfluxDBStore:
 
     def _catch_up(self) -> None:
         """Let an answer hold what was written before it was asked for, if InfluxDB keeps up."""
-        if not self._follower.wait(_PATIENCE_S) and self._follower.trouble:
+        if not self._follower.wait(self._patience_s) and self._follower.trouble:
             raise StorageError(self._follower.trouble)
