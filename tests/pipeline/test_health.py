@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from monitorx.backend.api import Part
-from monitorx.backend.health import Checkup
+from monitorx.backend.health import Checkup, _complaints
 from monitorx.backend.journal.limit import Counters
 
 
@@ -36,3 +36,17 @@ def checkup(counters: Counters) -> Checkup:
 )
 def test_the_journal_tells_places_from_records(counters: Counters, part: Part) -> None:
     assert checkup(counters)._journal() == part
+
+
+def test_what_senders_do_wrong_is_said() -> None:
+    windows: Any = SimpleNamespace(  # Any: what is asked of windows
+        overflowing={"shop": 3}, sharing={"desk": 4}, lagging={("shop", "i-1"): 125.0}
+    )
+
+    words = _complaints(windows)
+
+    assert words == [
+        "shop names too many models: 3 additions are counted as `__other__`",
+        "several processes of desk send as one (4 points): give each a service.instance.id",
+        "shop (i-1) is not judged: its clock is slow or its data was held up, by 125 s",
+    ]

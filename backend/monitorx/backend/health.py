@@ -11,8 +11,10 @@ from monitorx.backend.backlog import Backlog
 from monitorx.backend.journal import FileJournal
 from monitorx.backend.pipeline import Pipeline
 from monitorx.backend.storage.store import Store
+from monitorx.backend.window import OTHER, Windows
 from monitorx.backend.writer import Writer
 
+_MOST_COMPLAINTS = 10
 _LAG_RECORDS = 10_000  # more than a busy second of records
 
 
@@ -66,7 +68,8 @@ class Checkup:
             return Part(False, "what comes is judged and not kept: the store does not keep up; the journal has it")
         if self.backlog.is_behind and lag:
             return Part(lag <= _LAG_RECORDS, f"catching up from the journal: {lag} records to go; no rule is judged")
-        return Part(True, f"{lag} records to go")
+        words = [*_complaints(self.pipeline.state.windows), f"{lag} records to go"]
+        return Part(len(words) == 1, "; ".join(words))
 
     def _alerting(self) -> Part:
         found = self.alerting()
@@ -79,3 +82,20 @@ class Checkup:
         if self.store.trouble:
             return Part(False, self.store.trouble)
         return Part(True, f"holds all up to position {self.writer.position}")
+
+
+def _complaints(windows: Windows) -> list[str]:
+    """What senders do that makes their figures less than they could be."""
+    words = [
+        f"{service} names too many models: {number} additions are counted as `{OTHER}`"
+        for service, number in windows.overflowing.items()
+    ]
+    words += [
+        f"several processes of {service} send as one ({number} points): give each a service.instance.id"
+        for service, number in windows.sharing.items()
+    ]
+    words += [
+        f"{service} ({instance}) is not judged: its clock is slow or its data was held up, by {seconds:.0f} s"
+        for (service, instance), seconds in windows.lagging.items()
+    ]
+    return words[:_MOST_COMPLAINTS]
