@@ -6,6 +6,7 @@ COPY processor processor
 COPY backend backend
 COPY alerting alerting
 COPY docs/examples docs/examples
+COPY docs/grafana docs/grafana
 RUN python -m venv /opt/monitorx && /opt/monitorx/bin/pip install --no-cache-dir -c constraints.txt '.[all]'
 
 FROM python:3.11-slim
