@@ -56,7 +56,7 @@ def main() -> None:
 def _round(loads: dict[str, load.Load]) -> Iterator[tuple[str, dict[str, Figure]]]:
     yield "N, plain walk", {signal: _walk(each) for signal, each in loads.items()}
     others: list[Callable[[Path], AbstractContextManager[peers.Peer]]] = [peers.rotel]
-    if peers.otelcol():
+    if peers.has_otelcol():
         others += [
             lambda folder: peers.collector(folder, queue=False),
             lambda folder: peers.collector(folder, queue=True),

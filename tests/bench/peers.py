@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.support.collector import otelcol
 from tests.support.server import free_port, until
 
 DISCARD = """
@@ -60,9 +61,9 @@ class Peer:
         return psutil.Process(self.pid).memory_info().rss / 1e6
 
 
-def otelcol() -> str | None:
-    """The Collector's program, where there is one."""
-    return os.environ.get("MONITORX_OTELCOL") or shutil.which("otelcol")
+def has_otelcol() -> bool:
+    """Whether there is a Collector to measure against."""
+    return bool(os.environ.get("MONITORX_OTELCOL") or shutil.which("otelcol"))
 
 
 @contextmanager
@@ -72,9 +73,7 @@ def collector(folder: Path, *, queue: bool) -> Iterator[Peer]:
     (folder / "queue").mkdir(parents=True, exist_ok=True)
     config = folder / "otelcol.yaml"
     config.write_text((QUEUE if queue else DISCARD).format(address=address, folder=folder / "queue"))
-    program = otelcol()
-    assert program
-    with _running([program, "--config", str(config)], address, folder) as pid:
+    with _running([otelcol(), "--config", str(config)], address, folder) as pid:
         yield Peer("Collector, queue with fsync" if queue else "Collector, discarding", address, pid)
 
 

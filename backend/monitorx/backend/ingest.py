@@ -6,20 +6,20 @@ decoded on, in the order of the journal. Keeps no data of its own, only a count 
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 import structlog
 
 from monitorx.backend.batch import Signal
+from monitorx.backend.count import Count
 from monitorx.backend.decode import Decoded, Decoder, json_to_protobuf
 from monitorx.backend.errors import Malformed, MonitorXError, Overloaded
 from monitorx.backend.journal import Journal, Record
 from monitorx.backend.receiver.admission import Accepted, Encoding, Request
 from monitorx.backend.receiver.compression import decompress
 
-Count = Callable[[str, Mapping[str, str], float], None]
 Durable = Callable[[int, int, Decoded], None]  # position, arrival_ns, what was decoded
 
 _RETRY_AFTER_S = 1.0

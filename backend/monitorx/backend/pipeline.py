@@ -8,7 +8,7 @@ that changed and the position they belong to.
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -21,6 +21,7 @@ import structlog
 from monitorx.alerting.alert import Observation
 from monitorx.backend.backlog import Arrival, Backlog
 from monitorx.backend.batch import ColumnBatch
+from monitorx.backend.count import Count
 from monitorx.backend.dedup import Seen
 from monitorx.backend.detector import Drift
 from monitorx.backend.rule import Rule, evaluate, observation
@@ -28,8 +29,6 @@ from monitorx.backend.storage.store import Batch, Commit, DriftRow, TransitionRo
 from monitorx.backend.verdicts import VerdictLog
 from monitorx.backend.window import Windows
 from monitorx.backend.writer import Writer
-
-Count = Callable[[str, Mapping[str, str], float], None]
 
 _MOST_TRANSITIONS = 10_000
 _log = structlog.get_logger(__name__)

@@ -1,14 +1,13 @@
 """The store's one writer: takes a commit, writes it until it is written, and says what stands in the way."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import structlog
 
+from monitorx.backend.count import Count
 from monitorx.backend.errors import MonitorXError
 from monitorx.backend.storage.store import Commit, Store
-
-Count = Callable[[str, Mapping[str, str], float], None]
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 10.0
 _log = structlog.get_logger(__name__)

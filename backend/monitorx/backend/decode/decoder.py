@@ -1,6 +1,5 @@
 """bytes → columns: the one way in."""
 
-from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Final
 
@@ -8,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitorx.backend.batch import ColumnBatch, Signal
+from monitorx.backend.count import Count
 from monitorx.backend.decode.decoded import Decoded
 from monitorx.backend.decode.feedback import decode_logs
 from monitorx.backend.decode.inference import decode_traces
@@ -18,8 +18,6 @@ from monitorx.backend.decode.sampling import Weights
 from monitorx.backend.decode.series import SeriesCache
 from monitorx.backend.decode.told import Tellings
 from monitorx.backend.decode.view import View, parse
-
-Count = Callable[[str, Mapping[str, str], float], None]  # a counter of the server, its labels, how much more
 
 DROPPED: Final = "monitorx_decode_dropped_total"
 SERIES_PER_METRIC: Final = 10_000  # of one tenant

@@ -80,14 +80,21 @@ class Stage:
     ) -> None:
         self.close()
 
-    def start(self, name: str, command: Sequence[str], environ: Mapping[str, str] | None = None) -> Program:
+    def start(
+        self,
+        name: str,
+        command: Sequence[str],
+        environ: Mapping[str, str] | None = None,
+        *,
+        stdin: int = subprocess.DEVNULL,
+    ) -> Program:
         """Run *command* with *environ* beside what `unbiased` leaves of this process's environment."""
         log = self.logs / f"{name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603 - our own programs
                 command,
                 env={**unbiased(os.environ), "PYTHONUNBUFFERED": "1", **(environ or {})},
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for the demo, which ends the others in order
@@ -140,13 +147,15 @@ def server_command(ports: Ports, data: Path, config: Path) -> list[str]:
         *(sys.executable, "-m", "monitorx.server", "--data-dir", str(data), "--config", str(config)),
         *("--otlp-http", f"127.0.0.1:{ports.otlp_http}", "--otlp-grpc", f"127.0.0.1:{ports.otlp_grpc}"),
         *("--api", f"127.0.0.1:{ports.api}"),
+        # Nobody waits for windows of five minutes here.
+        *("--drift-window", "5", "--reference-windows", "3"),
     ]
 
 
-def script_command(script: Path, endpoint: str) -> list[str]:
+def script_command(script: Path, endpoint: str, *options: str) -> list[str]:
     """The command line of an unchanged script under `monitorx run`."""
     run = (sys.executable, "-m", "monitorx.backend.cli", "run", "--endpoint", endpoint, "--")
-    return [*run, sys.executable, str(script), "--seconds", SCRIPT_SECONDS]
+    return [*run, sys.executable, str(script), "--seconds", SCRIPT_SECONDS, *options]
 
 
 def script_environ(ports: Ports) -> dict[str, str]:
@@ -156,7 +165,7 @@ def script_environ(ports: Ports) -> dict[str, str]:
         "OPENAI_API_KEY": "none",
         "OTEL_METRIC_EXPORT_INTERVAL": "2000",
         "OTEL_BSP_SCHEDULE_DELAY": "1000",
-        "MONITORX_EXPORT_INTERVAL": "2",
+        "MONITORX_EXPORT_INTERVAL": "1",
     }
 
 

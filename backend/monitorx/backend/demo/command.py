@@ -6,6 +6,7 @@ Ends with exit code 0 if every step was seen, with 1 and the missing steps other
 
 import argparse
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -30,6 +31,7 @@ from monitorx.backend.demo.inbox import Inbox, listening
 from monitorx.backend.demo.look import ModelFigures, Server
 from monitorx.backend.demo.rulefile import demo_rules
 from monitorx.backend.demo.story import FAULTS, KINDS, Scene, Seen, Story, missing
+from monitorx.backend.demo.upstream import FEATURE, SHIFT, Upstream, tumours, write
 from monitorx.backend.demo.view import LineView, LiveView, View
 from monitorx.processor.distro import is_installed
 
@@ -81,6 +83,7 @@ class Demo:
         self._seen = Seen()
         self._figures: list[ModelFigures] = []
         self._looked_s = 0.0
+        self._upstream: Upstream | None = None
 
     def run(self, *, once: bool) -> int:
         """Let the story run; then end, or serve on until Ctrl-C."""
@@ -104,6 +107,7 @@ class Demo:
         examples = examples_folder()
         chat_server = [sys.executable, str(examples / "chat_server.py"), "--port", str(self._ports.chat)]
         self._stage.start("chat_server", chat_server)
+        self._upstream = tumours()
         self._wait_until_ready()
         self._view.say(f"monitorx serve is ready: {self._server.url}")
         for name in SCRIPTS:

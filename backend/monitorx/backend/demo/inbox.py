@@ -5,9 +5,8 @@ They keep what arrives as `Delivery` values; what the demo calls delivered has l
 """
 
 import json
-import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
@@ -18,10 +17,9 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 
-from monitorx.backend.demo.story import FAILING_ALERT, SLOW_ALERT, Delivery
+from monitorx.backend.demo.story import Delivery
 
-_ALERTS = (SLOW_ALERT, FAILING_ALERT)
-_SUBJECT_STATUS = re.compile(r"\[(FIRING|RESOLVED)", re.IGNORECASE)
+_STATUSES = {"[firing]": "firing", "[resolved]": "resolved"}
 MAX_DELIVERIES = 1000
 
 
@@ -107,18 +105,24 @@ class _Mailbox:
 def webhook_deliveries(body: bytes) -> Iterator[Delivery]:
     """The alerts in one webhook payload, in Alertmanager's version 4."""
     for alert in json.loads(body)["alerts"]:
-        yield Delivery("webhook", alert["status"], alert["labels"]["alertname"])
+        yield _delivery("webhook", alert["status"], alert["labels"])
 
 
 def mail_deliveries(content: bytes) -> Iterator[Delivery]:
-    """The alerts that one message names, with the status in its subject, `[FIRING:1] …`."""
-    message = message_from_bytes(content, _class=EmailMessage, policy=modern)
-    subject = str(message["Subject"] or "")
-    status = _SUBJECT_STATUS.search(subject)
-    if status is None:
-        return
-    body = message.get_body(("html", "plain"))
-    words = f"{subject} {body.get_content() if body else ''}"
-    for alert in _ALERTS:
-        if alert in words:
-            yield Delivery("email", status[1].lower(), alert)
+    """The alerts in the plain text of one message: `[firing]`, and a line for each label below it."""
+    body = message_from_bytes(content, _class=EmailMessage, policy=modern).get_body(("plain",))
+    status, labels = "", dict[str, str]()
+    for line in [*(body.get_content() if body else "").splitlines(), ""]:
+        name, is_pair, value = line.strip().partition(": ")
+        if line in _STATUSES:
+            status = _STATUSES[line]
+        elif status and is_pair:
+            labels[name] = value
+        elif status and not line.strip():
+            if "alertname" in labels:
+                yield _delivery("email", status, labels)
+            status, labels = "", {}
+
+
+def _delivery(channel: str, status: str, labels: Mapping[str, str]) -> Delivery:
+    return Delivery(channel, status, labels["alertname"], labels.get("model", ""), labels.get("feature", ""))

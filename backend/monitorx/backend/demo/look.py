@@ -5,13 +5,16 @@ An answer that does not come is None; the next look tries again.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
+
+from monitorx.backend.demo.story import Feature
 
 CALLED_SINCE = "-60s"
 PANE_S = 10
 TIMEOUT_S = 2.0
+FINDINGS = 300  # the last ten windows or so
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,13 @@ class ModelFigures:
     p50_s: float | None = None
     p95_s: float | None = None
     error_ratio: float | None = None
+
+
+class Finding(NamedTuple):
+    """One feature in one window: whether it had drifted."""
+
+    feature: Feature
+    is_drifted: bool
 
 
 class Server:
@@ -52,6 +62,11 @@ class Server:
         if models is None:
             return None
         return merge(models.get("models", []), (aggregates or {}).get("aggregates", []))
+
+    def findings(self) -> list[Finding]:
+        """What is known of drift, newest window first."""
+        answer = self._ask("/api/v1/drift", {"status": "ok", "limit": str(FINDINGS)}) or {}
+        return [Finding((each["model"], each["feature"]), each["drifted"]) for each in answer.get("drift", [])]
 
     def _ask(self, path: str, parameters: dict[str, str]) -> dict[str, Any] | None:
         try:

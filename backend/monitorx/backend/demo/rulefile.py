@@ -1,6 +1,6 @@
 """The rules and routes that the demo's server runs with, as a file in the words of Prometheus and Alertmanager."""
 
-from monitorx.backend.demo.story import FAILING_ALERT, SLOW_ALERT
+from monitorx.backend.demo.story import DRIFT_ALERT, FAILING_ALERT, SLOW_ALERT
 
 # Panes are ten seconds long: a window of one pane forgets a fault ten seconds after its end.
 _TEXT = """\
@@ -17,6 +17,11 @@ groups:
         labels: {{severity: critical}}
         annotations:
           summary: "{{{{ $labels.model }}}}: {{{{ $value | humanizePercentage }}}} of the calls fail"
+      - alert: {drift}
+        expr: max(drift_score[10s]) > 0 by (model, feature)
+        labels: {{severity: warning}}
+        annotations:
+          summary: "{{{{ $labels.model }}}}: {{{{ $labels.feature }}}} is not what it was"
 
 route:
   receiver: demo
@@ -41,4 +46,4 @@ receivers:
 
 def demo_rules(*, webhook: str, smtp_port: int) -> str:
     """The YAML text, with alerts going to *webhook* and to the mailbox at *smtp_port*."""
-    return _TEXT.format(slow=SLOW_ALERT, failing=FAILING_ALERT, webhook=webhook, smtp_port=smtp_port)
+    return _TEXT.format(slow=SLOW_ALERT, failing=FAILING_ALERT, drift=DRIFT_ALERT, webhook=webhook, smtp_port=smtp_port)

@@ -13,6 +13,11 @@ CHANNELS = ("webhook", "email")
 KINDS = ("tabular", "vision", "llm")
 SLOW_ALERT = "ModelIsSlow"
 FAILING_ALERT = "ModelFails"
+DRIFT_ALERT = "FeatureDrifts"
+CHAT_MODEL = "standin-chat"
+TABULAR_MODEL = "GradientBoostingClassifier"
+FEATURES = 30  # of the tabular model
+SHIFTED_FEATURE = "x1"  # the one that the upstream system shifts
 
 
 class Scene(Enum):
@@ -28,6 +33,13 @@ class Scene(Enum):
 FAULTS = {Scene.SLOW: "slow", Scene.ERRORS: "errors"}  # in the words of the stand-in server; else "none"
 
 
+Feature = tuple[str, str]  # model, name
+About = tuple[str, str, str]  # name of the alert, model, feature
+SLOW: About = (SLOW_ALERT, CHAT_MODEL, "")
+FAILING: About = (FAILING_ALERT, CHAT_MODEL, "")
+DRIFT: About = (DRIFT_ALERT, TABULAR_MODEL, SHIFTED_FEATURE)
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """An alert that reached its reader."""
@@ -35,18 +47,41 @@ class Delivery:
     channel: str
     status: str  # firing | resolved
     alert: str
+    model: str
+    feature: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Everything that was observed from outside the server."""
+    """
+    Everything that was observed from outside the server.
+
+    Attributes:
+        kinds: Of models that were called.
+        deliveries: Alerts that arrived.
+        compared: Features that were compared with their references, each a model and a name.
+        drifted: Those of them that had drifted.
+        is_over: Whether the story is at its end.
+    """
 
     kinds: frozenset[str] = frozenset()
     deliveries: frozenset[Delivery] = frozenset()
+    compared: frozenset[Feature] = frozenset()
+    drifted: frozenset[Feature] = frozenset()
+    is_over: bool = False
 
-    def reached_all(self, status: str, alert: str) -> bool:
-        """Whether *alert* came with *status* on every channel."""
-        return all(Delivery(channel, status, alert) in self.deliveries for channel in CHANNELS)
+    def reached_all(self, status: str, about: About) -> bool:
+        """Whether the alert *about* came with *status* on every channel."""
+        return all(Delivery(channel, status, *about) in self.deliveries for channel in CHANNELS)
+
+    def is_compared(self) -> bool:
+        """Whether each feature of the tabular model has a finding."""
+        return len([model for model, _ in self.compared if model == TABULAR_MODEL]) == FEATURES
+
+    def is_else_silent(self) -> bool:
+        """Whether nothing alarmed but what the demo made alarm; known at the end only."""
+        alarmed = {(each.alert, each.model, each.feature) for each in self.deliveries}
+        return self.is_over and alarmed <= {SLOW, FAILING, DRIFT} and self.drifted <= {DRIFT[1:]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +97,34 @@ def _model(kind: str, words: str) -> Step:
     return Step(Scene.HEALTHY, words, lambda seen: kind in seen.kinds)
 
 
-def _alert(scene: Scene, status: str, alert: str) -> Step:
-    words = f"{alert} {status}: delivered to webhook and e-mail"
-    return Step(scene, words, lambda seen: seen.reached_all(status, alert))
+def _alert(scene: Scene, status: str, about: About) -> Step:
+    words = f"{named(*about)} {status}: delivered to webhook and e-mail"
+    return Step(scene, words, lambda seen: seen.reached_all(status, about))
 
 
+def named(alert: str, model: str, feature: str) -> str:
+    """
+    An alert in words.
+
+    >>> named(*DRIFT), named(*SLOW)
+    ('FeatureDrifts of GradientBoostingClassifier, x1', 'ModelIsSlow of standin-chat')
+    """
+    return f"{alert} of {model}, {feature}" if feature else f"{alert} of {model}"
+
+
+COMPARED = f"all {FEATURES} features of the scikit-learn model are compared with what they were at first"
 STEPS = (
     _model("tabular", "the scikit-learn model is seen"),
     _model("vision", "the onnxruntime model is seen"),
     _model("llm", "the chat model is seen"),
-    _alert(Scene.SLOW, "firing", SLOW_ALERT),
-    _alert(Scene.ERRORS, "firing", FAILING_ALERT),
-    _alert(Scene.RECOVERY, "resolved", SLOW_ALERT),
-    _alert(Scene.RECOVERY, "resolved", FAILING_ALERT),
+    _alert(Scene.SLOW, "firing", SLOW),
+    _alert(Scene.ERRORS, "firing", FAILING),
+    # Drift goes on beside the scenes of the chat model, as fast as its windows allow; the last of them waits for it.
+    Step(Scene.RECOVERY, COMPARED, Seen.is_compared),
+    _alert(Scene.RECOVERY, "firing", DRIFT),
+    _alert(Scene.RECOVERY, "resolved", SLOW),
+    _alert(Scene.RECOVERY, "resolved", FAILING),
+    Step(Scene.END, "the other features and models stay silent", Seen.is_else_silent),
 )
 
 # How long a complete scene stays, so that a reader sees its figures, and how long an incomplete one waits.

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from monitorx.backend.demo.look import ModelFigures
-from monitorx.backend.demo.story import STEPS, Delivery, Scene, Seen
+from monitorx.backend.demo.story import STEPS, Delivery, Scene, Seen, named
 
 LATEST = 8
 
@@ -84,7 +84,7 @@ class LineView:
     def show(self, scene: Scene, figures: Sequence[ModelFigures], deliveries: Sequence[Delivery], seen: Seen) -> None:
         """Print what is new."""
         for delivery in deliveries[self._arrived :]:
-            self.say(f"    {delivery.channel}: {delivery.alert} {delivery.status}")
+            self.say(f"    {told(delivery)}")
         self._arrived = len(deliveries)
         for step in STEPS:
             if step.words not in self._told and step.is_seen(seen):
@@ -96,6 +96,16 @@ class LineView:
             self.say(f"{scene.value}")
             self._scene = scene
         self._figures = figures
+
+
+def told(delivery: Delivery) -> str:
+    """
+    A delivery on one line.
+
+    >>> told(Delivery("email", "firing", "ModelFails", "digits"))
+    'email: ModelFails of digits firing'
+    """
+    return f"{delivery.channel}: {named(delivery.alert, delivery.model, delivery.feature)} {delivery.status}"
 
 
 def line(row: ModelFigures) -> str:
@@ -136,5 +146,5 @@ def picture(
     for row in figures:
         models.add_row(Text(row.model), Text(row.kind), *cells(row))
     steps = [Text(f" {'✓' if step.is_seen(seen) else '·'} {step.words}") for step in STEPS]
-    alerts = [Text(f"   {each.channel}: {each.alert} {each.status}") for each in deliveries[-LATEST:]]
+    alerts = [Text(f"   {told(each)}") for each in deliveries[-LATEST:]]
     return Group(models, *steps, Text("alerts as they arrive:" if alerts else ""), *alerts)

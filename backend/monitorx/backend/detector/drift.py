@@ -6,11 +6,12 @@ is saved with the position that it belongs to, so that a start goes on where the
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from monitorx.backend.batch import BatchKind, ColumnBatch
+from monitorx.backend.count import Count, uncounted
 from monitorx.backend.detector import codec
 from monitorx.backend.detector.alignment import pooled
 from monitorx.backend.detector.decision import drifted
@@ -24,7 +25,6 @@ from monitorx.backend.detector.state import Change, SQLiteState
 from monitorx.backend.storage.store import DriftRow
 from monitorx.backend.window.series import Reading, SeriesKey
 
-Count = Callable[[str, Mapping[str, str], float], None]
 _FORGET = timedelta(days=1)  # not seen for so long, a feature makes room for another
 
 
@@ -48,10 +48,6 @@ class DriftSettings:
     features: int = 4_000
 
 
-def _uncounted(name: str, labels: Mapping[str, str], value: float) -> None:
-    """Where nobody asks."""
-
-
 class Drift:
     """
     See the module.
@@ -70,7 +66,7 @@ class Drift:
         *,
         fitted: Mapping[FittedKey, Reference] | None = None,
         stored: int = 0,
-        count: Count = _uncounted,
+        count: Count = uncounted,
     ) -> None:
         self._settings = settings = settings or DriftSettings()
         self._detector, self._state, self._fitted, self._count = detector, state, fitted or {}, count

@@ -19,6 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health  # type: ignore[attr-defined]  # the stubs leave it out
 
 from monitorx.backend.batch import Signal
+from monitorx.backend.count import Count
 from monitorx.backend.receiver.admission import Accepted, Encoding, Ingest, Request
 from monitorx.backend.receiver.answer import (
     NO_ANSWER,
@@ -30,7 +31,6 @@ from monitorx.backend.receiver.answer import (
     success,
     unavailable,
 )
-from monitorx.backend.receiver.reception import Count
 
 _SERVICE = "opentelemetry.proto.collector.{}.v1.{}Service"
 SERVICES = {

@@ -9,10 +9,11 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
+from monitorx.backend.count import Count
 from monitorx.backend.receiver.admission import Ingest
 from monitorx.backend.receiver.bound import Budget, HttpSettings
 from monitorx.backend.receiver.connection import Connection
-from monitorx.backend.receiver.reception import Count, Reception
+from monitorx.backend.receiver.reception import Reception
 
 __all__ = ["HttpReceiver", "HttpSettings"]
 

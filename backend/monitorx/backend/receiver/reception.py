@@ -1,14 +1,13 @@
 """What the connections of one OTLP/HTTP receiver share: where requests go, and how many there are."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from monitorx.backend.count import Count
 from monitorx.backend.receiver.admission import Accepted, Ingest, Request
 from monitorx.backend.receiver.bound import Budget, HttpSettings
-
-Count = Callable[[str, Mapping[str, str], float], None]
 
 
 class Expiring(Protocol):

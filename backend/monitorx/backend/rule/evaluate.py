@@ -2,10 +2,10 @@
 
 import logging
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from monitorx.backend.count import Count, uncounted
 from monitorx.backend.rule.measure import COUNTS, LATENCY
 from monitorx.backend.rule.rule import Rule
 from monitorx.backend.rule.verdict import Verdict
@@ -14,10 +14,6 @@ from monitorx.backend.window import Reading, Totals, Windows
 _log = logging.getLogger(__name__)
 
 Group = tuple[str, ...]
-
-
-def _uncounted(name: str, labels: Mapping[str, str], value: float) -> None:
-    """Where nobody asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +29,7 @@ def evaluate(
     windows: Windows,
     now_ns: int,
     *,
-    count: Callable[[str, Mapping[str, str], float], None] = _uncounted,
+    count: Count = uncounted,
 ) -> list[Verdict]:
     """
     One verdict for each group that has data in the window or had some lately; without `by` there is always one.

@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from monitorx.alerting.matcher import Matcher, all_match
 from monitorx.backend.batch import BatchKind, ColumnBatch
+from monitorx.backend.count import Count, uncounted
 from monitorx.backend.window import inference, metric, series
 from monitorx.backend.window.cumulative import Cursors
 from monitorx.backend.window.key import Keys
@@ -50,10 +51,6 @@ class Bounds:
     series: int = 100_000
 
 
-def _uncounted(name: str, labels: Mapping[str, str], value: float) -> None:
-    """Where nobody asks."""
-
-
 class Windows:
     """
     See the module.
@@ -68,7 +65,7 @@ class Windows:
         bounds: Bounds | None = None,
         *,
         watch: Iterable[str] = (),
-        count: Callable[[str, Mapping[str, str], float], None] = _uncounted,
+        count: Count = uncounted,
     ) -> None:
         bounds = bounds or Bounds()
         self._bounds, self._count = bounds, count

@@ -1,9 +1,8 @@
 """
 Questions about panes: totals and quantiles of any group over any time, none of them from rows.
 
-Open and closed panes are read together. Where a process sent duration metrics for a model's operation within the
-selected time, its span panes are left out (the source rule). Histograms are added up inside DuckDB, bucket by bucket,
-so that a million panes cross into Python as a few hundred.
+Open and closed panes are read together, and of each what the source rule counts over the selected time. Histograms are
+added up inside DuckDB, bucket by bucket, so that a million panes cross into Python as a few hundred.
 """
 
 # ruff: noqa: S608  every identifier is ours, every value is a bound parameter
@@ -15,18 +14,15 @@ import duckdb
 import numpy as np
 
 from monitorx.backend.storage.duckdb.question import Column, where
+from monitorx.backend.storage.duckdb.schema import PANE_LABELS, PANE_TOTALS
+from monitorx.backend.storage.duckdb.source import TELLER, counted, metered
 from monitorx.backend.storage.store import GROUPS, AggregateRow, ModelRow, Selection
 from monitorx.backend.window.latency import LatencyHistogram
 
 PANE_FILTERS: Mapping[str, Column] = {name: (name, str) for name in GROUPS}
 
-# Of whom spans and metrics tell the same calls.
-_TELLER = ("service", "instance", "model", "version", "operation")
-_READ = (
-    *("start_ns", "source", "kind", *_TELLER),
-    *("requests", "errors", "input_tokens", "output_tokens", "cost_usd", "samples"),
-    *("latency_offset", "latency_counts", "latency_zero", "latency_sum_s", "latency_max_s"),
-)
+_LATENCY = ("latency_offset", "latency_counts", "latency_zero", "latency_sum_s", "latency_max_s")
+_READ = ("start_ns", *PANE_LABELS, *PANE_TOTALS, *_LATENCY)
 
 
 def models(cursor: duckdb.DuckDBPyConnection, selection: Selection) -> list[ModelRow]:
@@ -61,31 +57,27 @@ def aggregates(
 
 
 def _chosen(condition: str) -> str:
-    """Panes of the selection after the source rule, as the common table `chosen`."""
+    """Panes of the selection, each with what counts of it, as the common table `chosen`."""
     columns = ", ".join(_READ)
     # NOT MATERIALIZED: each use reads only the columns it needs, and histograms never pile up in memory.
     return f"""
         WITH stored AS NOT MATERIALIZED (
             SELECT {columns} FROM pane WHERE {condition}
             UNION ALL SELECT {columns} FROM open_pane WHERE {condition}
-        ), metered AS (
-            SELECT DISTINCT {", ".join(_TELLER)}, TRUE AS has_metrics FROM stored WHERE source = 'metric'
-        ), chosen AS NOT MATERIALIZED (
-            SELECT stored.* FROM stored LEFT JOIN metered USING ({", ".join(_TELLER)})
-            WHERE source = 'metric' OR has_metrics IS NULL
+        ), metered AS ({metered("stored")}), chosen AS NOT MATERIALIZED (
+            SELECT {counted(_READ)} FROM stored LEFT JOIN metered USING ({TELLER})
         )"""
 
 
 def _aggregate_sql(condition: str, step: str, by: Sequence[str]) -> str:
     group = ", ".join(["step", *by])
+    sums = ", ".join(f"sum({name}) AS {name}" for name in PANE_TOTALS)
     return f"""{_chosen(condition)},
         stepped AS NOT MATERIALIZED (SELECT CAST({step} AS BIGINT) AS step, * FROM chosen),
         totals AS (
-            SELECT {group}, sum(requests) AS requests, sum(errors) AS errors,
-                   sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
-                   sum(cost_usd) AS cost_usd, sum(samples) AS samples,
+            SELECT {group}, {sums},
                    sum(latency_zero) AS zero, sum(latency_sum_s) AS sum_s, max(latency_max_s) AS max_s
-            FROM stepped GROUP BY {group}
+            FROM stepped GROUP BY {group} HAVING {" OR ".join(f"sum({name}) <> 0" for name in PANE_TOTALS)}
         ), buckets AS (
             SELECT {group}, bucket, sum(count) AS count FROM (
                 SELECT {group}, latency_offset + generate_subscripts(latency_counts, 1) - 1 AS bucket,

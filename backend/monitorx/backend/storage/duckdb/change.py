@@ -15,7 +15,15 @@ import duckdb
 
 from monitorx.backend.storage.duckdb.pane import COLUMNS, panes
 from monitorx.backend.storage.duckdb.result import drift_rows, transition_rows, verdict_rows
-from monitorx.backend.storage.duckdb.schema import DRIFT_SCHEMA, PANE_LABELS, TRANSITION_SCHEMA, VERDICT_SCHEMA
+from monitorx.backend.storage.duckdb.schema import (
+    DRIFT_SCHEMA,
+    PANE_LABELS,
+    PANE_SCHEMA,
+    PANE_TOTALS,
+    TRANSITION_SCHEMA,
+    VERDICT_SCHEMA,
+)
+from monitorx.backend.storage.duckdb.source import BEGINS, TELLER, counted, metered
 from monitorx.backend.storage.store import DriftRow, TransitionRow, VerdictRow
 from monitorx.backend.window.pane import PanePartial
 
@@ -23,7 +31,6 @@ from monitorx.backend.window.pane import PanePartial
 _METERED_NS = 300_000_000_000
 
 _PANE_KEY = ", ".join([*PANE_LABELS, "start_ns"])
-_TELLER = "tenant, service, instance, model, version, operation"
 _GROUP = "tenant, service, model, version, kind, operation, start_ns"
 _SINCE = "revision > $after AND revision <= $upto"
 
@@ -38,24 +45,20 @@ _TOUCHED = f"""touched AS (
 )"""
 _WHOLE = f"WITH {_STORED}, {_TOUCHED} SELECT {COLUMNS} FROM stored SEMI JOIN touched USING ({_PANE_KEY})"
 
-# `fresh`: whose metrics begin with a pane that changed.
-_METERED = f"""{_TOUCHED}, metered AS (
-    SELECT {_TELLER}, min(start_ns) AS begins, max(start_ns) AS ends FROM (
-        SELECT {_TELLER}, start_ns FROM pane WHERE source = 'metric' AND start_ns BETWEEN $first AND $last
-        UNION ALL
-        SELECT {_TELLER}, start_ns FROM open_pane WHERE source = 'metric' AND start_ns BETWEEN $first AND $last
-    ) GROUP BY ALL
-), fresh AS (
-    SELECT DISTINCT {_TELLER}, begins FROM metered JOIN touched USING ({_TELLER})
-    WHERE source = 'metric' AND start_ns = begins
+# `fresh`: whose metrics begin to tell of something with a pane that changed.
+_NEAR = f"SELECT {', '.join(PANE_LABELS)}, start_ns, {', '.join(PANE_TOTALS)}"
+_METERED = f"""{_TOUCHED}, near AS NOT MATERIALIZED (
+    {_NEAR} FROM pane WHERE start_ns BETWEEN $first AND $last
+    UNION ALL {_NEAR} FROM open_pane WHERE start_ns BETWEEN $first AND $last
+), metered AS ({metered("near")}), fresh AS (
+    SELECT DISTINCT {TELLER} FROM metered JOIN touched USING ({TELLER}) WHERE source = 'metric' AND {BEGINS}
 )"""
 # `again`: where metrics of a process begin, what its spans told just before is counted no more.
 _TOGETHER = f"""WITH {_STORED}, {_METERED}, again AS (
-    SELECT DISTINCT {_GROUP} FROM stored JOIN fresh USING ({_TELLER}) WHERE source = 'span'
+    SELECT DISTINCT {_GROUP} FROM stored JOIN fresh USING ({TELLER}) WHERE source = 'span'
 ), groups AS (SELECT DISTINCT {_GROUP} FROM touched UNION SELECT {_GROUP} FROM again)
-SELECT {COLUMNS}, source = 'metric' OR begins IS NULL
-    OR start_ns NOT BETWEEN begins - {_METERED_NS} AND ends + {_METERED_NS} AS is_counted
-FROM stored SEMI JOIN groups USING ({_GROUP}) LEFT JOIN metered USING ({_TELLER})"""
+SELECT {counted(PANE_SCHEMA.names, _METERED_NS)}
+FROM stored SEMI JOIN groups USING ({_GROUP}) LEFT JOIN metered USING ({TELLER})"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +129,14 @@ def _panes(cursor: duckdb.DuckDBPyConnection, span: Mapping[str, int]) -> tuple[
 def _together(found: Sequence[Sequence[Any]]) -> list[PanePartial]:  # Any: rows as DuckDB gives them
     """One pane for each group and start; empty where nothing in it counts, so that it replaces what counted once."""
     totals: dict[tuple[Any, int], PanePartial] = {}
-    for *row, is_counted in found:
+    for row in found:
         (pane,) = panes([row])
         key = pane.key._replace(instance="", source="")
         total = totals.get((key, pane.start_ns))
         if total is None:
             total = PanePartial(key, pane.start_ns, 0.0, 0.0, type(pane.latency)())
             totals[key, pane.start_ns] = total
-        if is_counted:
-            total.merge(pane)
+        total.merge(pane)
     return list(totals.values())
 
 

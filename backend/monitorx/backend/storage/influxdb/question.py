@@ -1,9 +1,9 @@
 """
 What is asked of the store, answered out of InfluxDB: panes added up, findings, steps of alerts.
 
-Panes come as they were written, and the source rule is applied to them as the embedded store does: where a process
-sent duration metrics for a model's operation within the selected time, its span panes are left out. Histograms are
-merged here, bucket by bucket, so that quantiles over any span of time are as exact as those of one pane.
+Panes come as they were written, and the source rule is applied to them here, by the `Meters` that choose for the rules,
+over the selected time. Histograms are merged here, bucket by bucket, so that quantiles over any span of time are as
+exact as those of one pane.
 """
 
 import base64
