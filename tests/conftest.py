@@ -34,6 +34,7 @@ def _otelcol() -> str | None:
 REAL_PARTS = {
     "sklearn": lambda: _module("sklearn"),
     "onnxruntime": lambda: _module("onnxruntime"),
+    "pandas": lambda: _module("pandas"),
     "openai": lambda: _module("openai"),
     "aiosmtpd": lambda: _module("aiosmtpd"),
     "distro": lambda: _module("opentelemetry.distro"),

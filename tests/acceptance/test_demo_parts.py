@@ -2,6 +2,7 @@
 
 import json
 import smtplib
+import subprocess
 import sys
 import time
 import urllib.error
@@ -11,11 +12,13 @@ from dataclasses import astuple
 from email.message import EmailMessage
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from monitorx.backend.demo.cast import Ports, ProgramEnded, Stage, examples_folder
 from monitorx.backend.demo.inbox import Inbox, listening
 from monitorx.backend.demo.story import Delivery
+from monitorx.backend.demo.upstream import line
 
 ANSWER = "I am a stand-in, not a language model"
 
@@ -108,8 +111,8 @@ def test_both_readers_take_alerts_in() -> None:
     inbox, ports = Inbox(), Ports.free()
     mail = EmailMessage()
     mail["Subject"], mail["From"], mail["To"] = "[RESOLVED] ModelFails", "a@example.com", "b@example.com"
-    mail.set_content("over")
-    payload = {"alerts": [{"status": "firing", "labels": {"alertname": "ModelIsSlow"}}]}
+    mail.set_content("[resolved]\n  alertname: ModelFails\n  model: chat\n")
+    payload = {"alerts": [{"status": "firing", "labels": {"alertname": "ModelIsSlow", "model": "chat"}}]}
 
     with listening(inbox, ports.smtp) as url:
         urllib.request.urlopen(urllib.request.Request(url, json.dumps(payload).encode(), method="POST")).close()
@@ -119,9 +122,19 @@ def test_both_readers_take_alerts_in() -> None:
             urllib.request.urlopen(urllib.request.Request(url, b"{}", method="PUT"))
 
     assert inbox.snapshot() == (
-        Delivery("webhook", "firing", "ModelIsSlow"),
-        Delivery("email", "resolved", "ModelFails"),
+        Delivery("webhook", "firing", "ModelIsSlow", "chat"),
+        Delivery("email", "resolved", "ModelFails", "chat"),
     )
+
+
+@pytest.mark.needs("sklearn")
+def test_the_tabular_script_answers_what_it_is_fed() -> None:
+    command = [sys.executable, str(examples_folder() / "tabular.py"), "--feed", "-"]
+    fed = line(np.ones((2, 30))) + line(np.full((3, 30), 2.0))
+
+    done = subprocess.run(command, input=fed, capture_output=True, check=True)
+
+    assert done.stdout.decode().startswith("2 calls, 5 rows, ")
 
 
 def test_ports_differ() -> None:

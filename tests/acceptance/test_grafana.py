@@ -43,6 +43,9 @@ QUANTILES = "Latency: p50, p95, p99, mean of the panes of a step"
 WORST = "Latency: the worst pane and the longest call of a step"
 
 
+OVER = "SELECT title FROM ml_alert WHERE after = 'resolved'"
+
+
 class Place:
     """An InfluxDB with traffic in it; *start_ms* is when that began."""
 
@@ -65,6 +68,10 @@ class Place:
         series: list[dict[str, Any]] = result.get("series", [])
         return series
 
+    def has_database(self) -> bool:
+        """Whether the server has made it: it does so when it has something to write."""
+        return ["monitorx"] in [row for each in self.ask("SHOW DATABASES") for row in each.get("values", [])]
+
     def write(self, line: str) -> None:
         """Write one line."""
         with urllib.request.urlopen(f"{self._influxd.url}/write?db=monitorx", line.encode(), timeout=10) as answer:
@@ -81,7 +88,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         with Server(folder, config=RULES, env={"MONITORX_STORE": address}) as server:
             _traffic(server, start_ns)
             # The rule fires on the calls of this moment, and is over when they have left its window.
-            until(lambda: place.ask("SELECT title FROM ml_alert WHERE after = 'resolved'"), timeout_s=60)
+            until(lambda: place.has_database() and place.ask(OVER), timeout_s=60)
         _drift(address, folder / "elsewhere")
         yield place
 

@@ -1,19 +1,28 @@
 import json
-from email.message import EmailMessage
+from datetime import UTC, datetime
 
 import pytest
 
+from monitorx.alerting.alert import Alert, Severity, State
+from monitorx.alerting.channel.email import compose
+from monitorx.alerting.channel.email_config import EmailConfig
+from monitorx.alerting.notification import Notification
 from monitorx.backend.demo.inbox import MAX_DELIVERIES, Inbox, mail_deliveries, webhook_deliveries
 from monitorx.backend.demo.story import Delivery
 
+AT = datetime(2026, 1, 1, tzinfo=UTC)
 
-def message(subject: str, text: str, html: str) -> bytes:
-    mail = EmailMessage()
-    mail["Subject"] = subject
-    mail["From"], mail["To"] = "monitorx@example.com", "oncall@example.com"
-    mail.set_content(text)
-    mail.add_alternative(html, subtype="html")
-    return mail.as_bytes()
+
+def alert(name: str, state: State, **labels: str) -> Alert:
+    annotations = {"summary": "not: what it was"}
+    return Alert({"alertname": name, **labels}, annotations, state, AT, AT, None, Severity.WARNING, 1.0)
+
+
+def mailed(*alerts: Alert) -> bytes:
+    """A message as the server writes it."""
+    notification = Notification("1", "demo", "g", {}, alerts, AT, "http://127.0.0.1:8000")
+    config = EmailConfig(("oncall@example.com",), "monitorx@example.com", "127.0.0.1")
+    return compose(notification, config).as_bytes()
 
 
 def test_each_alert_of_a_webhook_payload_is_one_delivery() -> None:
@@ -22,13 +31,13 @@ def test_each_alert_of_a_webhook_payload_is_one_delivery() -> None:
         "status": "firing",
         "alerts": [
             {"status": "firing", "labels": {"alertname": "ModelIsSlow", "model": "m"}},
-            {"status": "resolved", "labels": {"alertname": "ModelFails", "model": "m"}},
+            {"status": "resolved", "labels": {"alertname": "FeatureDrifts", "model": "m", "feature": "x1"}},
         ],
     }
 
     assert list(webhook_deliveries(json.dumps(payload).encode())) == [
-        Delivery("webhook", "firing", "ModelIsSlow"),
-        Delivery("webhook", "resolved", "ModelFails"),
+        Delivery("webhook", "firing", "ModelIsSlow", "m"),
+        Delivery("webhook", "resolved", "FeatureDrifts", "m", "x1"),
     ]
 
 
@@ -38,25 +47,27 @@ def test_what_is_no_payload_is_refused(body: bytes) -> None:
         list(webhook_deliveries(body))
 
 
-@pytest.mark.parametrize(
-    ("subject", "text", "html", "expected"),
-    [
-        pytest.param(
-            "[FIRING:1] ModelIsSlow", "", "<p>x</p>", [Delivery("email", "firing", "ModelIsSlow")], id="name in subject"
-        ),
-        pytest.param(
-            "[RESOLVED] 1 alert", "", "<td>ModelFails</td>", [Delivery("email", "resolved", "ModelFails")], id="in html"
-        ),
-        pytest.param("Your invoice", "ModelFails", "<p>ModelFails</p>", [], id="a message that is no alert"),
-    ],
-)
-def test_a_mail_tells_status_and_alert(subject: str, text: str, html: str, expected: list[Delivery]) -> None:
-    assert list(mail_deliveries(message(subject, text, html))) == expected
+def test_a_mail_tells_status_model_and_feature_of_each_alert() -> None:
+    content = mailed(
+        alert("FeatureDrifts", State.FIRING, feature="x1", model="trees"),
+        alert("FeatureDrifts", State.RESOLVED, feature="x2", model="trees"),
+        alert("ModelIsSlow", State.FIRING, model="chat"),
+    )
+
+    assert list(mail_deliveries(content)) == [
+        Delivery("email", "firing", "FeatureDrifts", "trees", "x1"),
+        Delivery("email", "resolved", "FeatureDrifts", "trees", "x2"),
+        Delivery("email", "firing", "ModelIsSlow", "chat"),
+    ]
+
+
+def test_a_mail_that_is_no_alert_tells_nothing() -> None:
+    assert list(mail_deliveries(b"Subject: Your invoice\n\nalertname: ModelFails\n")) == []
 
 
 def test_a_full_inbox_counts_what_it_drops() -> None:
     inbox = Inbox()
 
-    inbox.add([Delivery("webhook", "firing", "ModelIsSlow")] * (MAX_DELIVERIES + 3))
+    inbox.add([Delivery("webhook", "firing", "ModelIsSlow", "m")] * (MAX_DELIVERIES + 3))
 
     assert (len(inbox.snapshot()), inbox.dropped) == (MAX_DELIVERIES, 3)

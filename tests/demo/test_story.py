@@ -1,10 +1,19 @@
+from dataclasses import replace
+
+import pytest
+
 from monitorx.backend.demo.story import (
-    FAILING_ALERT,
+    CHANNELS,
+    DRIFT,
+    FAILING,
+    FEATURES,
     HOLD_S,
     LIMIT_S,
-    SLOW_ALERT,
+    SLOW,
     STEPS,
+    TABULAR_MODEL,
     TOTAL_S,
+    About,
     Delivery,
     Scene,
     Seen,
@@ -15,12 +24,15 @@ from monitorx.backend.demo.story import (
 ALL_MODELS = frozenset({"tabular", "vision", "llm"})
 
 
-def delivered(status: str, alert: str) -> frozenset[Delivery]:
-    return frozenset({Delivery("webhook", status, alert), Delivery("email", status, alert)})
+def delivered(status: str, about: About) -> frozenset[Delivery]:
+    return frozenset(Delivery(channel, status, *about) for channel in CHANNELS)
 
 
-FIRED = delivered("firing", SLOW_ALERT) | delivered("firing", FAILING_ALERT)
-RESOLVED = delivered("resolved", SLOW_ALERT) | delivered("resolved", FAILING_ALERT)
+FIRED = delivered("firing", SLOW) | delivered("firing", FAILING) | delivered("firing", DRIFT)
+RESOLVED = delivered("resolved", SLOW) | delivered("resolved", FAILING)
+COMPARED = frozenset((TABULAR_MODEL, f"x{number}") for number in range(FEATURES))
+EVERYTHING = Seen(ALL_MODELS, FIRED | RESOLVED, COMPARED, frozenset({DRIFT[1:]}), is_over=True)
+SILENT = "the other features and models stay silent"
 
 
 def scenes(story: Story, seen: Seen, *times_s: float) -> list[Scene]:
@@ -33,17 +45,45 @@ def scenes(story: Story, seen: Seen, *times_s: float) -> list[Scene]:
 
 def test_nothing_seen_leaves_every_step_missing() -> None:
     assert missing(Seen()) == [step.words for step in STEPS]
-    assert len(STEPS) == 7
+    assert len(STEPS) == 10
 
 
 def test_everything_seen_leaves_nothing_missing() -> None:
-    assert missing(Seen(ALL_MODELS, FIRED | RESOLVED)) == []
+    assert missing(EVERYTHING) == []
 
 
 def test_an_alert_that_reached_one_channel_only_is_missing() -> None:
-    by_mail_only = FIRED - {Delivery("webhook", "firing", SLOW_ALERT)}
+    by_mail_only = replace(EVERYTHING, deliveries=EVERYTHING.deliveries - {Delivery("webhook", "firing", *SLOW)})
 
-    assert missing(Seen(ALL_MODELS, by_mail_only | RESOLVED)) == ["ModelIsSlow firing: delivered to webhook and e-mail"]
+    assert missing(by_mail_only) == ["ModelIsSlow of standin-chat firing: delivered to webhook and e-mail"]
+
+
+def test_a_feature_that_was_not_compared_is_missing() -> None:
+    others = replace(EVERYTHING, compared=COMPARED - {(TABULAR_MODEL, "x7")} | {("digits", "x7")})
+
+    assert missing(others) == ["all 30 features of the scikit-learn model are compared"]
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        pytest.param(("FeatureDrifts", TABULAR_MODEL, "x2"), id="another feature"),
+        pytest.param(("FeatureDrifts", "digits", "x1"), id="another model drifts"),
+        pytest.param(("ModelFails", TABULAR_MODEL, ""), id="another model fails"),
+    ],
+)
+def test_an_alert_that_the_demo_did_not_cause_makes_it_fail(about: About) -> None:
+    one_more = EVERYTHING.deliveries | {Delivery("email", "firing", *about)}
+
+    assert missing(replace(EVERYTHING, deliveries=one_more)) == [SILENT]
+
+
+def test_a_drift_that_was_found_and_not_told_makes_it_fail() -> None:
+    assert missing(replace(EVERYTHING, drifted=EVERYTHING.drifted | {(TABULAR_MODEL, "x2")})) == [SILENT]
+
+
+def test_silence_is_known_at_the_end_only() -> None:
+    assert missing(replace(EVERYTHING, is_over=False)) == [SILENT]
 
 
 def test_a_complete_scene_stays_long_enough_to_be_read() -> None:
@@ -65,7 +105,7 @@ def test_an_incomplete_scene_ends_at_its_limit() -> None:
 
 def test_the_story_goes_through_its_scenes_in_order_and_stays_at_the_end() -> None:
     story = Story.begin(0.0)
-    seen = Seen(ALL_MODELS, FIRED | RESOLVED)
+    seen = replace(EVERYTHING, is_over=False)
 
     found = scenes(story, seen, *range(0, 20, 2))
 

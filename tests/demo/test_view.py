@@ -12,7 +12,7 @@ ROW = ModelFigures("digits", "vision", 10, 2.04, 0.0002, 0.0527, 0.25)
 def test_lines_tell_each_thing_once() -> None:
     output = io.StringIO()
     view = LineView(Console(file=output))
-    delivery = Delivery("webhook", "firing", "ModelIsSlow")
+    delivery = Delivery("webhook", "firing", "ModelIsSlow", "standin-chat")
 
     view.show(Scene.HEALTHY, [], [], Seen())
     view.show(Scene.HEALTHY, [ROW], [], Seen(frozenset({"vision"})))
@@ -22,7 +22,7 @@ def test_lines_tell_each_thing_once() -> None:
     assert output.getvalue().splitlines() == [
         "three unchanged scripts call their models",
         "  ✓ the onnxruntime model is seen",
-        "    webhook: ModelIsSlow firing",
+        "    webhook: ModelIsSlow of standin-chat firing",
         "    digits                       vision       2.0 calls/s   p50  0.20 ms   p95  52.7 ms   errors    25%",
         "the chat model becomes slow",
     ]
@@ -32,13 +32,14 @@ def test_the_picture_shows_models_steps_and_alerts() -> None:
     output = io.StringIO()
     console = Console(file=output, width=100)
 
-    console.print(picture(Scene.SLOW, [ROW], [Delivery("email", "firing", "ModelIsSlow")], Seen(frozenset({"vision"}))))
+    delivery = Delivery("email", "firing", "FeatureDrifts", "trees", "x1")
+    console.print(picture(Scene.SLOW, [ROW], [delivery], Seen(frozenset({"vision"}))))
 
     text = output.getvalue()
     assert "✓ the onnxruntime model is seen" in text
     assert "· the chat model is seen" in text
     assert "52.7 ms" in text
-    assert "email: ModelIsSlow firing" in text
+    assert "email: FeatureDrifts of trees, x1 firing" in text
 
 
 def test_figures_that_are_not_known_are_a_dash() -> None:

@@ -50,8 +50,10 @@ def test_masked_values_are_not_taken_for_values() -> None:
     assert intake.take_dropped() == {"unsupported": 1}
 
 
+@pytest.mark.needs("pandas")
 def test_a_frame_stays_what_it_was() -> None:
-    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    import pandas
+
     frame = pandas.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]})
 
     copied = Intake().copy(frame)

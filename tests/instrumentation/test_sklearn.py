@@ -265,8 +265,9 @@ def test_rows_and_numeric_outputs_are_carried(watch: Watch) -> None:
     assert observed(watch) == [([[0.0, 1.0]], None, None), ([[0.0, 1.0]], None, predicted.tolist())]
 
 
+@pytest.mark.needs("pandas")
 def test_scores_are_carried_and_names_are_the_models(watch: Watch) -> None:
-    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    import pandas
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

@@ -70,8 +70,10 @@ def test_rows_become_named_columns(calls: list[Inference], expected: list[tuple[
     np.testing.assert_equal(found, expected)
 
 
+@pytest.mark.needs("pandas")
 def test_columns_of_a_frame_have_its_names_and_text_is_left_out() -> None:
-    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    import pandas
+
     frame = pandas.DataFrame(
         {"age": pandas.array([1, None], dtype="Int64"), "city": ["x", "y"], "is_new": [True, False]}
     )

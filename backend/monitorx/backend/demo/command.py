@@ -30,8 +30,8 @@ from monitorx.backend.demo.cast import (
 from monitorx.backend.demo.inbox import Inbox, listening
 from monitorx.backend.demo.look import ModelFigures, Server
 from monitorx.backend.demo.rulefile import demo_rules
-from monitorx.backend.demo.story import FAULTS, KINDS, Scene, Seen, Story, missing
-from monitorx.backend.demo.upstream import FEATURE, SHIFT, Upstream, tumours, write
+from monitorx.backend.demo.story import FAULTS, KINDS, SHIFTED_FEATURE, Scene, Seen, Story, missing
+from monitorx.backend.demo.upstream import FEATURE, SHIFT, start_writing, tumours
 from monitorx.backend.demo.view import LineView, LiveView, View
 from monitorx.processor.distro import is_installed
 
@@ -39,7 +39,8 @@ READY_WITHIN_S = 20.0
 TICK_S = 0.2
 LOOK_EVERY_S = 1.0
 INTERRUPTED = 130
-SCRIPTS = ("tabular", "vision", "chat")
+FED = ("--feed", "-")
+SCRIPTS: dict[str, tuple[str, ...]] = {"tabular": FED, "vision": (), "chat": ()}  # and their options
 NEEDED = ("sklearn", "onnx", "onnxruntime", "openai", "opentelemetry.instrumentation.genai")  # by the scripts
 
 
@@ -83,7 +84,7 @@ class Demo:
         self._seen = Seen()
         self._figures: list[ModelFigures] = []
         self._looked_s = 0.0
-        self._upstream: Upstream | None = None
+        self._upstream = tumours()
 
     def run(self, *, once: bool) -> int:
         """Let the story run; then end, or serve on until Ctrl-C."""
@@ -107,12 +108,14 @@ class Demo:
         examples = examples_folder()
         chat_server = [sys.executable, str(examples / "chat_server.py"), "--port", str(self._ports.chat)]
         self._stage.start("chat_server", chat_server)
-        self._upstream = tumours()
         self._wait_until_ready()
         self._view.say(f"monitorx serve is ready: {self._server.url}")
-        for name in SCRIPTS:
-            command = script_command(examples / f"{name}.py", f"http://127.0.0.1:{self._ports.otlp_http}")
-            self._stage.start(name, command, script_environ(self._ports))
+        for name, options in SCRIPTS.items():
+            command = script_command(examples / f"{name}.py", f"http://127.0.0.1:{self._ports.otlp_http}", *options)
+            stdin = subprocess.PIPE if options == FED else subprocess.DEVNULL
+            pipe = self._stage.start(name, command, script_environ(self._ports), stdin=stdin).process.stdin
+            if pipe is not None:
+                start_writing(self._upstream, pipe)
 
     def _wait_until_ready(self) -> None:
         ends_s = time.monotonic() + READY_WITHIN_S
@@ -127,6 +130,7 @@ class Demo:
             self._tick(story.scene)
             if story.advance(self._seen, time.monotonic()):
                 self._switch_fault(FAULTS.get(story.scene, "none"))
+        self._seen = replace(self._seen, is_over=True)
         self._view.show(story.scene, self._figures, self._inbox.snapshot(), self._seen)
 
     def _serve_on(self) -> None:
@@ -143,11 +147,21 @@ class Demo:
         if now_s - self._looked_s >= LOOK_EVERY_S:
             self._looked_s = now_s
             self._figures = self._server.figures(time.time()) or self._figures
+            self._add_findings()
         called = frozenset(row.kind for row in self._figures if row.kind in KINDS and row.requests > 0)
         deliveries = self._inbox.snapshot()
         self._seen = replace(self._seen, kinds=self._seen.kinds | called, deliveries=frozenset(deliveries))
         self._view.show(scene, self._figures, deliveries, self._seen)
+        if not self._upstream.is_shifted and scene is not Scene.HEALTHY and self._seen.is_compared():
+            self._upstream.shift()
+            self._view.say(f"from now on each {FEATURE} ({SHIFTED_FEATURE}) is {SHIFT:g} higher than it was")
         time.sleep(TICK_S)
+
+    def _add_findings(self) -> None:
+        findings = self._server.findings()
+        compared = self._seen.compared.union(each.feature for each in findings)
+        drifted = self._seen.drifted.union(each.feature for each in findings if each.is_drifted)
+        self._seen = replace(self._seen, compared=compared, drifted=drifted)
 
     def _switch_fault(self, fault: str) -> None:
         url = f"http://127.0.0.1:{self._ports.chat}/_fault/{fault}"
@@ -165,6 +179,7 @@ class Demo:
         return (
             f"models:       curl {api}/api/v1/models\n"
             f"alerts:       curl {api}/api/v1/alerts\n"
+            f"drift:        curl '{api}/api/v1/drift?feature={SHIFTED_FEATURE}'\n"
             f"all of REST:  {api}/docs\n"
             f"a fault:      curl -X POST {chat}/_fault/slow      (or errors, or none)\n"
             f"your own:     monitorx run --endpoint http://127.0.0.1:{self._ports.otlp_http} python app.py\n"

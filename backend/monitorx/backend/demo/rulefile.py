@@ -27,7 +27,7 @@ route:
   receiver: demo
   group_by: [alertname, model]
   group_wait: 1s
-  group_interval: 5s
+  group_interval: 2s
   repeat_interval: 1h
 
 receivers:

@@ -112,7 +112,7 @@ def named(alert: str, model: str, feature: str) -> str:
     return f"{alert} of {model}, {feature}" if feature else f"{alert} of {model}"
 
 
-COMPARED = f"all {FEATURES} features of the scikit-learn model are compared with what they were at first"
+COMPARED = f"all {FEATURES} features of the scikit-learn model are compared"
 STEPS = (
     _model("tabular", "the scikit-learn model is seen"),
     _model("vision", "the onnxruntime model is seen"),

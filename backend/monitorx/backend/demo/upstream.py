@@ -8,8 +8,7 @@ no value repeats exactly.
 import json
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import IO
 
 import numpy as np
@@ -29,22 +28,25 @@ class Upstream:
 
     Args:
         rows: What is drawn from, float64, shape (n, features).
+
+    Attributes:
+        is_shifted: Whether one feature is `SHIFT` too high.
     """
 
     def __init__(self, rows: NDArray[np.float64], random: np.random.Generator) -> None:
         self._rows = rows
         self._random = random
-        self._is_shifted = False
+        self.is_shifted = False
 
     def shift(self) -> None:
         """From now on add `SHIFT` to one feature."""
-        self._is_shifted = True
+        self.is_shifted = True
 
     def request(self) -> NDArray[np.float64]:
         """The next rows to ask about, shape (ROWS_A_REQUEST, features)."""
         drawn = self._rows[self._random.integers(len(self._rows), size=ROWS_A_REQUEST)]
         measured: NDArray[np.float64] = drawn * self._random.normal(1.0, MEASUREMENT_ERROR, drawn.shape)
-        if self._is_shifted:
+        if self.is_shifted:
             measured[:, COLUMN] += SHIFT
         return measured
 
@@ -57,32 +59,25 @@ def tumours() -> Upstream:
     return Upstream(rows, np.random.default_rng(SEED))
 
 
-@contextmanager
-def writing(upstream: Upstream, pipe: IO[bytes]) -> Iterator[None]:
-    """Write requests to *pipe* while the block runs; the block must end its reader, or the writer may wait for it."""
-    stopping = threading.Event()
-    thread = threading.Thread(target=_write, args=(upstream, pipe, stopping), name="demo-upstream", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopping.set()
+def start_writing(upstream: Upstream, pipe: IO[bytes]) -> None:
+    """Write requests to *pipe* until its reader ends."""
+    threading.Thread(target=_write, args=(upstream, pipe), name="demo-upstream", daemon=True).start()
 
 
-def _write(upstream: Upstream, pipe: IO[bytes], stopping: threading.Event) -> None:
-    with suppress(BrokenPipeError), pipe:  # the reader has ended; whoever started it knows why
-        while not stopping.is_set():
+def _write(upstream: Upstream, pipe: IO[bytes]) -> None:
+    with suppress(BrokenPipeError), pipe:  # whoever ended the reader knows why
+        while True:
             started_s = time.monotonic()
             pipe.write(line(upstream.request()))
             pipe.flush()
-            stopping.wait(max(0.0, 1 / REQUESTS_A_SECOND - (time.monotonic() - started_s)))
+            time.sleep(max(0.0, 1 / REQUESTS_A_SECOND - (time.monotonic() - started_s)))
 
 
 def line(rows: NDArray[np.float64]) -> bytes:
-    """
+    r"""
     *rows* as the script reads them.
 
     >>> line(np.array([[1.5, 2.0], [3.0, 0.12345678]]))
-    b'[[1.5, 2.0], [3.0, 0.123457]]\\n'
+    b'[[1.5, 2.0], [3.0, 0.123457]]\n'
     """
     return json.dumps(np.round(rows, 6).tolist()).encode() + b"\n"
