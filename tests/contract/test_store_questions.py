@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -102,6 +103,92 @@ def test_a_process_that_sends_metrics_is_counted_by_them_alone(store: Store, pla
 
     assert requests(store) == 325.0
     assert requests(store, Selection("default", later(0), later(1))) == 324.0, "no metrics in the selected time"
+
+
+_DURATIONS = (0.1, 0.2, 0.3, 0.4)
+_SPANS = {
+    "requests": 4.0,
+    "errors": 1.0,
+    "p50_s": latency(*_DURATIONS).quantile(0.5),
+    "p95_s": latency(*_DURATIONS).quantile(0.95),
+    "p99_s": latency(*_DURATIONS).quantile(0.99),
+    "mean_s": pytest.approx(0.25),
+    "max_s": 0.4,
+    "input_tokens": 40.0,
+    "output_tokens": 8.0,
+    "cost_usd": 0.5,
+    "samples": 6.0,
+}
+_CALLS = {
+    "requests": 5.0,
+    "errors": 2.0,
+    **{f"p{q}_s": latency(*(0.05,) * 5).quantile(q / 100) for q in (50, 95, 99)},
+    "mean_s": pytest.approx(0.05),
+    "max_s": 0.05,
+}
+_TOKENS = {"input_tokens": 50.0, "output_tokens": 10.0}
+
+
+@pytest.mark.parametrize("place", ["opened", "closed"])
+@pytest.mark.parametrize(
+    ("metrics", "told"),
+    [
+        pytest.param([{"durations": ()}], {}, id="nothing"),
+        pytest.param([{"durations": (), **_TOKENS}], _TOKENS, id="tokens"),
+        pytest.param(
+            [{"durations": (), "output_tokens": 10.0}], {**_TOKENS, "input_tokens": 0.0}, id="tokens out alone"
+        ),
+        pytest.param([{"durations": (), "samples": 7.0}], {"samples": 7.0}, id="samples"),
+        pytest.param([{"durations": (0.05,) * 5, "errors": 2.0}], _CALLS, id="calls"),
+        pytest.param(
+            [{"durations": (0.05,) * 5, "errors": 2.0}, {"durations": (), **_TOKENS, "samples": 7.0, "kind": "llm"}],
+            {**_CALLS, **_TOKENS, "samples": 7.0},
+            id="all, in panes of their own",
+        ),
+    ],
+)
+def test_metrics_stand_in_for_what_they_tell_and_spans_for_the_rest(
+    store: Store, place: str, metrics: list[dict[str, Any]], told: dict[str, Any]
+) -> None:
+    totals = {"input_tokens": 40.0, "output_tokens": 8.0, "cost_usd": 0.5, "samples": 6.0}
+    spans = pane(later(2), durations=_DURATIONS, errors=1.0, **totals)
+    panes = [pane(later(number), source=METRIC, **each) for number, each in enumerate(metrics)]
+    store.write(commit(1, **{place: [spans, *panes]}))
+
+    expected = {**_SPANS, **told}
+    assert store.aggregates(ALL_TIME, step_ns=0, by=["model"]) == [AggregateRow(0, {"model": "fraud"}, **expected)]
+    (model,) = store.models(ALL_TIME)
+    assert (model.requests, model.errors) == (expected["requests"], expected["errors"])
+
+
+def test_a_step_has_a_row_where_metrics_speak_or_spans_are_counted(store: Store) -> None:
+    spans = [
+        pane(later(0), cost_usd=0.5),
+        pane(later(1)),
+        pane(later(2), input_tokens=4.0),
+        pane(later(3), samples=2.0),
+    ]
+    metrics = [pane(later(4), source=METRIC), pane(later(5), source=METRIC, durations=())]
+    store.write(commit(1, closed=[*spans, *metrics]))
+
+    rows = store.aggregates(ALL_TIME, step_ns=PANE_NS, by=[])
+
+    assert [((row.start_ns - T0) // PANE_NS, row.requests, row.p50_s is None) for row in rows] == [
+        (0, 0.0, True),
+        (2, 0.0, True),
+        (3, 0.0, True),
+        (4, 1.0, False),
+        (5, 0.0, True),
+    ]
+
+
+def test_a_model_is_there_from_its_first_span_on_whoever_counts_its_calls(store: Store) -> None:
+    spans = [pane(later(0), durations=(0.1,) * 9), pane(later(5), durations=(0.1,) * 9)]
+    store.write(commit(1, closed=[*spans, pane(later(3), source=METRIC)]))
+
+    assert store.models(ALL_TIME) == [
+        ModelRow("fraud", "1", "tabular", ["shop"], ["predict"], 1.0, 0.0, later(0), later(5))
+    ]
 
 
 def test_metrics_of_one_tenant_do_not_hide_the_spans_of_another(store: Store) -> None:

@@ -65,6 +65,16 @@ def model_panes(server: FakeInfluxDB) -> dict[tuple[int, str], float]:
     }
 
 
+def told(server: FakeInfluxDB) -> list[tuple[object, ...]]:
+    """Requests, input tokens, samples and cost of each pane of a model, in the order of time."""
+    names = ("requests", "input_tokens", "samples", "cost_usd")
+    points = [point for point in server.points() if point.measurement == "ml_model"]
+    return [
+        tuple(point.fields[name] for name in names)
+        for point in sorted(points, key=lambda each: (each.time_ns, each.tags))
+    ]
+
+
 def test_what_was_written_while_influxdb_was_away_comes_when_it_is_back(
     server: FakeInfluxDB, store: InfluxDBStore
 ) -> None:
@@ -177,6 +187,60 @@ def test_where_metrics_begin_what_spans_told_before_is_taken_back(server: FakeIn
     assert model_panes(server) == {**{(n, "fraud"): 0.0 for n in range(3)}, (3, "fraud"): 12.0}
 
 
+@pytest.mark.parametrize(
+    ("metrics", "before", "after"),
+    [
+        pytest.param({"durations": (), "input_tokens": 9.0}, (4.0, 0.0, 3.0, 0.5), (0.0, 9.0, 0.0, 0.0), id="tokens"),
+        pytest.param({"durations": (), "samples": 9.0}, (4.0, 7.0, 0.0, 0.5), (0.0, 0.0, 9.0, 0.0), id="samples"),
+        pytest.param({"durations": (0.1,) * 5}, (0.0, 7.0, 3.0, 0.5), (5.0, 0.0, 0.0, 0.0), id="calls"),
+        pytest.param({"durations": ()}, (4.0, 7.0, 3.0, 0.5), (0.0, 0.0, 0.0, 0.0), id="nothing"),
+    ],
+)
+def test_metrics_take_back_of_a_model_only_what_they_tell_themselves(
+    server: FakeInfluxDB,
+    store: InfluxDBStore,
+    metrics: dict[str, Any],
+    before: tuple[float, ...],
+    after: tuple[float, ...],
+) -> None:
+    store.write(commit(1, closed=[pane(durations=(0.1,) * 4, input_tokens=7.0, samples=3.0, cost_usd=0.5)]))
+    requests(store)
+    assert told(server) == [(4.0, 7.0, 3.0, 0.5)]
+
+    store.write(commit(2, opened=[pane(later(1), source=METRIC, **metrics)]))
+    requests(store)
+
+    assert told(server) == [before, after]
+
+
+def test_metrics_that_tell_of_more_later_take_back_that_too(server: FakeInfluxDB, store: InfluxDBStore) -> None:
+    store.write(commit(1, closed=[pane(durations=(0.1,) * 4, input_tokens=7.0, samples=3.0, cost_usd=0.5)]))
+    store.write(commit(2, closed=[pane(later(1), source=METRIC, durations=(), input_tokens=9.0)]))
+    requests(store)
+
+    store.write(commit(3, opened=[pane(later(2), source=METRIC, durations=(0.1,) * 5)]))
+    requests(store)
+
+    assert told(server) == [(0.0, 0.0, 3.0, 0.5), (0.0, 9.0, 0.0, 0.0), (5.0, 0.0, 0.0, 0.0)]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_models_brought_over_in_parts_are_those_brought_over_at_once(
+    server: FakeInfluxDB, reopen: OpenStore, seed: int
+) -> None:
+    store = reopen()
+    for each in traffic(seed):
+        store.write(each)
+        requests(store)
+    in_parts = told(server)
+
+    store._local.follow(store._name, 0)
+    requests(reopen())
+
+    assert len(in_parts) > 100
+    assert told(server) == [pytest.approx(each) for each in in_parts]
+
+
 def test_spans_step_in_again_where_metrics_have_ended(server: FakeInfluxDB, store: InfluxDBStore) -> None:
     store.write(commit(1, closed=[pane(source=METRIC), pane(later(30)), pane(later(31))]))
     requests(store)
@@ -267,10 +331,11 @@ def traffic(seed: int) -> Iterator[Commit]:
                     operation=random_.choice(["predict", "transform"]),
                     kind=random_.choice(["tabular", "llm"]),
                     source=random_.choice([SPAN, SPAN, METRIC]),
-                    input_tokens=random_.random() * 1000,
-                    output_tokens=random_.random() * 1000,
-                    cost_usd=random_.random(),
-                    samples=float(random_.randrange(50)),
+                    # Of these metrics tell some and not others, and so do spans.
+                    input_tokens=random_.choice([0.0, 0.0, random_.random() * 1000]),
+                    output_tokens=random_.choice([0.0, 0.0, random_.random() * 1000]),
+                    cost_usd=random_.choice([0.0, random_.random()]),
+                    samples=float(random_.choice([0, 0, 0, random_.randrange(50)])),
                 )
                 for _ in range(random_.randrange(8))
             ]

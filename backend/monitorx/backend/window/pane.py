@@ -2,8 +2,14 @@
 Panes: ten seconds of one model on one process, as numbers that add up.
 
 Merging is associative and commutative, so any span of time, any set of replicas and any order of arrival give the same
-totals. Spans and metrics of the same calls are kept apart by `source` and chosen between when read: a (resource, model,
-operation) that ever sent duration metrics is counted by those, else by its spans.
+totals. Spans and metrics of the same calls are kept apart by `source` and chosen between when read (the source rule):
+
+- Calls (requests, errors, latency), tokens and samples are chosen each by itself. Where metrics of a tenant, service,
+  instance, model, version and operation told of any, its metrics are what counts of them; else its spans.
+- Cost is counted from spans always, as no metric tells it.
+
+What was told lately or in the time that is asked about decides. Rules and InfluxDB's answers follow it by
+`totals.Meters`, the embedded store by `storage/duckdb/source.py`.
 """
 
 from dataclasses import dataclass

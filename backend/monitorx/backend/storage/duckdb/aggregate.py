@@ -15,7 +15,7 @@ import numpy as np
 
 from monitorx.backend.storage.duckdb.question import Column, where
 from monitorx.backend.storage.duckdb.schema import PANE_LABELS, PANE_TOTALS
-from monitorx.backend.storage.duckdb.source import TELLER, counted, metered
+from monitorx.backend.storage.duckdb.source import HAS_CALLS, TELLER, counted, metered
 from monitorx.backend.storage.store import GROUPS, AggregateRow, ModelRow, Selection
 from monitorx.backend.window.latency import LatencyHistogram
 
@@ -65,19 +65,21 @@ def _chosen(condition: str) -> str:
             SELECT {columns} FROM pane WHERE {condition}
             UNION ALL SELECT {columns} FROM open_pane WHERE {condition}
         ), metered AS ({metered("stored")}), chosen AS NOT MATERIALIZED (
-            SELECT {counted(_READ)} FROM stored LEFT JOIN metered USING ({TELLER})
+            SELECT {counted(_READ)}, {HAS_CALLS} AS has_calls FROM stored LEFT JOIN metered USING ({TELLER})
         )"""
 
 
 def _aggregate_sql(condition: str, step: str, by: Sequence[str]) -> str:
     group = ", ".join(["step", *by])
+    # Where metrics come once a minute, the steps between have spans and nothing of them that counts: they are no row.
+    has_row = " OR ".join(["bool_or(has_calls)", *(f"sum({name}) <> 0" for name in PANE_TOTALS)])
     sums = ", ".join(f"sum({name}) AS {name}" for name in PANE_TOTALS)
     return f"""{_chosen(condition)},
         stepped AS NOT MATERIALIZED (SELECT CAST({step} AS BIGINT) AS step, * FROM chosen),
         totals AS (
             SELECT {group}, {sums},
                    sum(latency_zero) AS zero, sum(latency_sum_s) AS sum_s, max(latency_max_s) AS max_s
-            FROM stepped GROUP BY {group} HAVING {" OR ".join(f"sum({name}) <> 0" for name in PANE_TOTALS)}
+            FROM stepped GROUP BY {group} HAVING {has_row}
         ), buckets AS (
             SELECT {group}, bucket, sum(count) AS count FROM (
                 SELECT {group}, latency_offset + generate_subscripts(latency_counts, 1) - 1 AS bucket,

@@ -35,6 +35,9 @@ _FAMILY = {column: (family, nothing) for family, columns in _NOTHING.items() for
 # That metrics of one of the families begin with a pane joined with `metered`.
 BEGINS = f"start_ns IN ({', '.join(f'{family}_begin' for family in _SHOWN_BY)})"
 
+# That calls of a pane joined with `metered` count over all of the time that is read.
+HAS_CALLS = f"source = '{METRIC}' OR calls_begin IS NULL"
+
 
 def metered(panes: str) -> str:
     """The query for when metrics told of what, by teller, out of the table or query *panes*."""

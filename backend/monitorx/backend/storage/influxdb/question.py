@@ -8,7 +8,7 @@ exact as those of one pane.
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from monitorx.backend.storage.influxdb.line import tag_text
@@ -17,11 +17,12 @@ from monitorx.backend.storage.influxdb.query import Series, columns, condition, 
 from monitorx.backend.storage.store import GROUPS, AggregateRow, DriftRow, ModelRow, Selection, TransitionRow
 from monitorx.backend.window.latency import LatencyHistogram
 from monitorx.backend.window.pane import METRIC, PaneKey, PanePartial
+from monitorx.backend.window.totals import Meters, Totals
 
 Ask = Callable[[str], Iterator[tuple[int, Series]]]
 Tags = Mapping[str, str]
 
-_TELLER = ("service", "instance", "model", "version", "operation")
+_MOST_UNMERGED = 10_000  # histograms
 _TOTALS = ("requests", "errors", "input_tokens", "output_tokens", "cost_usd", "samples")
 _BY_SERIES = f"GROUP BY {columns(name for name in INFERENCE.tags if name != 'tenant')}"
 _FROM = f"FROM {identifier(INFERENCE.name)}"
@@ -35,29 +36,30 @@ def models(ask: Ask, selection: Selection) -> list[ModelRow]:
         f'SELECT sum("requests") AS "requests", sum("errors") AS "errors" {where};'
         f' SELECT first("requests") AS "requests" {where}; SELECT last("requests") AS "requests" {where}'
     )
-    parts: tuple[dict[PaneKey, Any], ...] = ({}, {}, {})  # Any: totals of a series, then times
+    parts: tuple[dict[PaneKey, Mapping[str, Any]], ...] = ({}, {}, {})  # Any: fields
     for number, series in ask(statement):
-        (row,) = rows(series)
-        parts[number][_key(series)] = row if number == 0 else row["time"]
-    totals, first, last = parts
-    metered = {_teller(key) for key in totals if key.source == METRIC}
+        (parts[number][_key(series)],) = rows(series)
+    sums, first, last = parts
+    panes = [_sums(key, row) for key, row in sums.items()]
+    meters = _meters(panes)
     found: dict[tuple[str, str], list[PaneKey]] = {}
-    for key in totals:
-        if key.source == METRIC or _teller(key) not in metered:
-            found.setdefault((key.model, key.version), []).append(key)
+    totals: dict[tuple[str, str], Totals] = {}
+    for pane in panes:
+        model = pane.key.model, pane.key.version
+        found.setdefault(model, []).append(pane.key)
+        meters.add(totals.setdefault(model, Totals()), pane)
     return [
         ModelRow(
-            model,
-            version,
+            *model,
             min(key.kind for key in keys),
             sorted({key.service for key in keys}),
             sorted({key.operation for key in keys}),
-            float(sum(totals[key]["requests"] for key in keys)),
-            float(sum(totals[key]["errors"] for key in keys)),
-            min(first[key] for key in keys),
-            max(last[key] for key in keys),
+            totals[model].requests,
+            totals[model].errors,
+            min(first[key]["time"] for key in keys),
+            max(last[key]["time"] for key in keys),
         )
-        for (model, version), keys in sorted(found.items())
+        for model, keys in sorted(found.items())
     ]
 
 
@@ -67,21 +69,32 @@ def aggregates(ask: Ask, selection: Selection, step_ns: int, by: Sequence[str]) 
     if unknown:
         raise ValueError(f"{unknown[0]!r} cannot be grouped by; there are {', '.join(GROUPS)}")
     where = condition(selection, GROUPS)
-    metered = _metered(ask, where)
+    meters = _meters(_sums(_key(series), row) for series, row in _sums_of_metrics(ask, where))
     fields = columns([*_TOTALS, "latency"])
-    groups: dict[tuple[int, tuple[str, ...]], PanePartial] = {}
+    groups: dict[tuple[int, tuple[str, ...]], Totals] = {}
+    with_calls: set[tuple[int, tuple[str, ...]]] = set()
+    unmerged: list[Totals] = []
     for _, series in ask(f"SELECT {fields} {_FROM} WHERE {where} {_BY_SERIES}"):
         key = _key(series)
-        if key.source != METRIC and _teller(key) in metered:
-            continue
         group = tuple(getattr(key, name) for name in by)
+        has_calls = _has_calls(meters, key)
         for row in rows(series):
-            pane = _pane(key, row)
-            step = pane.start_ns // step_ns * step_ns if step_ns else selection.start_ns
-            total = groups.setdefault((step, group), pane)
-            if total is not pane:
-                total.merge(pane)
-    return [_aggregate(step, dict(zip(by, group, strict=True)), groups[step, group]) for step, group in sorted(groups)]
+            step = row["time"] // step_ns * step_ns if step_ns else selection.start_ns
+            total = groups.get((step, group))
+            if total is None:
+                total = groups[step, group] = Totals()
+            meters.add(total, _pane(key, row, has_latency=has_calls))
+            if has_calls:
+                with_calls.add((step, group))
+            unmerged.append(total)
+            if len(unmerged) >= _MOST_UNMERGED:
+                _merge(unmerged)
+    return [
+        _aggregate(step, dict(zip(by, group, strict=True)), total)
+        for (step, group), total in sorted(groups.items(), key=lambda item: item[0])
+        # Where metrics come once a minute, the steps between have spans and nothing of them that counts: no row.
+        if (step, group) in with_calls or any(getattr(total, name) for name in _TOTALS)
+    ]
 
 
 def drift(ask: Ask, selection: Selection, limit: int) -> list[DriftRow]:
@@ -116,26 +129,52 @@ def _newest(ask: Ask, measurement: Measurement, where: str, limit: int) -> list[
     return [row for row in newest if row["time"] > oldest] + as_old
 
 
-def _metered(ask: Ask, where: str) -> set[tuple[str, ...]]:
-    """Who sent duration metrics within the selected time."""
-    statement = f'SELECT last("requests") {_FROM} WHERE {where} AND "source" = \'{METRIC}\' {_BY_SERIES}'
-    return {_teller(_key(series)) for _, series in ask(statement)}
+def _sums_of_metrics(ask: Ask, where: str) -> Iterator[tuple[Series, Mapping[str, Any]]]:  # Any: fields
+    """What each series of metrics adds up to."""
+    sums = ", ".join(f"sum({identifier(name)}) AS {identifier(name)}" for name in _TOTALS)
+    for _, series in ask(f"SELECT {sums} {_FROM} WHERE {where} AND \"source\" = '{METRIC}' {_BY_SERIES}"):
+        yield from ((series, row) for row in rows(series))
+
+
+def _meters(panes: Iterable[PanePartial]) -> Meters:
+    """What metrics told of, out of all their panes."""
+    meters = Meters()
+    for pane in panes:
+        meters.see(pane)
+    return meters
+
+
+def _has_calls(meters: Meters, key: PaneKey) -> bool:
+    """Whether calls of the panes of *key* count."""
+    call = Totals()
+    meters.add(call, PanePartial(key, 0, 1.0, 0.0, LatencyHistogram()))
+    return call.requests > 0
+
+
+def _merge(totals: list[Totals]) -> None:
+    """Merge the latencies of *totals*, which come one a pane, and forget the list: a million would not fit."""
+    for total in totals:
+        _ = total.latency
+    totals.clear()
 
 
 def _key(series: Series) -> PaneKey:
     return PaneKey("", *(tag_text(series.tags.get(name)) for name in INFERENCE.tags if name != "tenant"))
 
 
-def _teller(key: PaneKey) -> tuple[str, ...]:
-    return tuple(getattr(key, name) for name in _TELLER)
+def _sums(key: PaneKey, row: Mapping[str, Any]) -> PanePartial:  # Any: fields
+    """All panes of a series as one, as far as they were asked for."""
+    totals = {name: float(row.get(name) or 0.0) for name in _TOTALS}
+    return PanePartial(key, 0, latency=LatencyHistogram(), **totals)
 
 
-def _pane(key: PaneKey, row: Mapping[str, Any]) -> PanePartial:  # Any: fields
-    latency = LatencyHistogram.from_bytes(base64.b64decode(row["latency"]))
+def _pane(key: PaneKey, row: Mapping[str, Any], *, has_latency: bool) -> PanePartial:  # Any: fields
+    """One pane; its histogram is unpacked only where it counts, as most of the time goes there."""
+    latency = LatencyHistogram.from_bytes(base64.b64decode(row["latency"])) if has_latency else LatencyHistogram()
     return PanePartial(key, row["time"], latency=latency, **{name: float(row[name]) for name in _TOTALS})
 
 
-def _aggregate(start_ns: int, group: Tags, total: PanePartial) -> AggregateRow:
+def _aggregate(start_ns: int, group: Tags, total: Totals) -> AggregateRow:
     latency = total.latency
     calls = latency.count
     p50_s, p95_s, p99_s = (latency.quantile(q) if calls else None for q in (0.5, 0.95, 0.99))
