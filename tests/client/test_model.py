@@ -1,12 +1,15 @@
 """What users say of models is checked at once, in words that name field, value and what would be right."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 
 from monitorx.client import ClientSettings, ModelConfig, MonitorXClient, ResourceUsage, Retry, Thresholds, value
@@ -52,12 +55,75 @@ def test_an_inference_is_told_in_the_words_of_the_rest_api() -> None:
     }
 
 
+def test_numbers_of_numpy_are_told_as_plain_numbers() -> None:
+    usage = ResourceUsage(gpu_memory=np.uint64(2**33), gpu_utilization=np.float16(0.5), memory=np.array(1024))  # type: ignore[arg-type]  # an array of no dimension is a number too
+    inference = Inference(
+        "fraud",
+        np.float32(12.5),  # type: ignore[arg-type]  # looks like a float, and is none
+        0,
+        batch_size=np.int64(4),  # type: ignore[arg-type]  # looks like an int, and is none
+        input_tokens=np.int32(7),  # type: ignore[arg-type]  # as above
+        cost_usd=Decimal("0.25"),  # type: ignore[arg-type]  # as above
+        ttft=np.float32(3),  # type: ignore[arg-type]  # as above
+        resources=usage,
+    )
+    thresholds = Thresholds(latency=np.float32(250), error_rate=np.float32(0.5))  # type: ignore[arg-type]  # as above
+
+    assert json.loads(json.dumps([inference.as_json(bytes), thresholds.as_json()])) == [
+        {
+            "model": "fraud",
+            "duration_s": 0.0125,
+            "end": "1970-01-01T00:00:00.000000Z",
+            "batch_size": 4,
+            "input_tokens": 7,
+            "cost_usd": 0.25,
+            "ttft_s": 0.003,
+            "trace_id": "0" * 32,
+            "span_id": "0" * 16,
+            "resources": {
+                "gpu": "0",
+                "gpu_memory_bytes": 2**33,
+                "gpu_utilization": 0.5,
+                "memory_bytes": 1024,
+                "cpu_utilization": None,
+            },
+        },
+        {"latency_s": 0.25, "error_ratio": 0.5},
+    ]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param(True, id="bool"),
+        pytest.param(np.True_, id="bool of numpy"),
+        pytest.param(np.array(True), id="array of a bool"),
+        pytest.param(np.array([1.0]), id="array"),
+        pytest.param(np.array([1.0, 2.0]), id="longer array"),
+        pytest.param(np.str_("3"), id="digits of numpy"),
+        pytest.param("3", id="digits"),
+        pytest.param(np.timedelta64(5, "ms"), id="duration of numpy"),
+        pytest.param(1j, id="complex"),
+        pytest.param(np.complex64(1), id="complex of numpy"),
+        pytest.param(np.float32("nan"), id="NaN of numpy"),
+        pytest.param(10**400, id="too large for a float"),
+        pytest.param(Decimal("sNaN"), id="a decimal that signals"),
+        pytest.param(None, id="None"),
+    ],
+)
+def test_what_is_no_number_is_refused(given: object) -> None:
+    with pytest.raises(ValueError, match=r"^cost_usd: .* cannot be used; a number from 0 to \d+ is expected$"):
+        value.amount("cost_usd", given)
+
+
 @pytest.mark.parametrize(
     ("error", "name"),
     [
         pytest.param(None, None, id="none"),
         pytest.param(False, None, id="False"),
         pytest.param(True, "error", id="True"),
+        pytest.param(np.False_, None, id="False of numpy"),
+        pytest.param(np.True_, "error", id="True of numpy"),
         pytest.param(KeyError("secret"), "KeyError", id="an exception, without its words"),
         pytest.param("timeout", "timeout", id="a word"),
     ],

@@ -62,6 +62,30 @@ def test_a_frame_stays_what_it_was() -> None:
     assert copied.to_dict("list") == {"a": [1.0, 2.0], "b": ["x", "y"]}
 
 
+@pytest.mark.needs("pandas")
+def test_a_frame_stays_what_it_was_when_its_buffer_is_used_again() -> None:
+    import pandas
+
+    buffer = np.zeros((2, 2))
+    copied = Intake().copy(pandas.DataFrame(buffer, columns=["a", "b"], copy=False))
+    buffer += 9
+
+    assert copied.to_dict("list") == {"a": [0.0, 0.0], "b": [0.0, 0.0]}
+
+
+@pytest.mark.needs("pandas")
+def test_of_a_wide_frame_the_first_columns_are_taken_before_it_is_measured() -> None:
+    import pandas
+
+    wide = FEATURES_KEPT + 50
+    intake = Intake(values_a_call=50 * FEATURES_KEPT)
+
+    copied = intake.copy(pandas.DataFrame(np.zeros((50, wide)), columns=[f"c{number}" for number in range(wide)]))
+
+    assert list(copied.columns) == [f"c{number}" for number in range(FEATURES_KEPT)]
+    assert (copied.shape, intake.take_dropped()) == ((50, FEATURES_KEPT), {"too_many_features": 50 * 50})
+
+
 @pytest.mark.parametrize(
     "data",
     [

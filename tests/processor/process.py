@@ -1,5 +1,6 @@
 """An attached process on a clock of its own, and an exporter that answers as it is told."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,10 +28,12 @@ class Told(MetricExporter):
         self.answers = list(answers)
         self.exports: list[dict[str, list[Any]]] = []
         self.shutdowns = 0
+        self.before: Callable[[], object] = int
 
     def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:
         (resource,) = metrics_data.resource_metrics
         assert resource.resource == RESOURCE
+        self.before()
         (scope,) = resource.scope_metrics
         self.exports.append({metric.name: list(metric.data.data_points) for metric in scope.metrics})
         answer = self.answers.pop(0) if self.answers else True

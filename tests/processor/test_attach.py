@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 from opentelemetry.trace import SpanContext, TraceFlags
@@ -153,6 +154,22 @@ def test_closing_sends_what_is_there_and_is_safe_twice() -> None:
     assert process.exporter.shutdowns == 1
 
 
+def test_stopping_begins_the_last_export_and_does_not_wait_for_it() -> None:
+    process = Process()
+    process.attachment.start(ends_late=True)
+    process.call(1.0)
+    may_answer = threading.Event()
+    process.exporter.before = may_answer.wait
+
+    process.attachment.stop()
+    before = process.exporter.exports.copy(), process.exporter.shutdowns
+    may_answer.set()
+    process.attachment.close()
+
+    assert (before, [count for _, _, count in process.times()]) == (([], 0), [1])
+    assert process.exporter.shutdowns == 1
+
+
 def test_closing_before_the_start_is_nothing() -> None:
     process = Process()
 
@@ -216,6 +233,32 @@ def test_the_end_of_a_process_sends_the_rest_with_the_applications_resource() ->
     out = run(SCRIPT + 'with inference("m", "llm"): pass\n')
 
     assert out == "parent shop True 1 {'ml.inference.duration': 1, 'monitorx.up': 1}\n"
+
+
+def test_what_ends_meanwhile_does_not_wait_for_the_last_export() -> None:
+    out = run(
+        """
+import atexit, threading
+from monitorx.processor.attach import end_late
+end_late()
+others_ended = threading.Event()
+atexit.register(others_ended.set)
+"""
+        + SCRIPT.replace("attach(Printing())", "")
+        + """
+class Late(Printing):
+    def export(self, *args, **kwargs):
+        others_ended.wait(60)
+        return super().export(*args, **kwargs)
+    def shutdown(self, timeout_millis=0, **kwargs):
+        print("closed", others_ended.is_set(), flush=True)
+
+attach(Late())
+with inference("m", "llm"): pass
+"""
+    )
+
+    assert out.splitlines() == ["parent shop True 1 {'ml.inference.duration': 1, 'monitorx.up': 1}", "closed True"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")

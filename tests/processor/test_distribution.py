@@ -39,6 +39,35 @@ def columns(*calls: Inference, operation: str = "predict") -> tuple[list[tuple[s
     return [(name, role, values.tolist()) for name, role, values in columns_of(operation, calls, drop)], dropped
 
 
+@pytest.mark.needs("pandas")
+def test_objects_in_a_frame_are_numbers_where_they_are_in_an_array() -> None:
+    import pandas
+
+    frame = pandas.DataFrame(
+        {
+            "age": pandas.Series([1, None], dtype=object),
+            "is_new": pandas.Series([True, pandas.NA], dtype=object),
+            "digits": pandas.Series(["1", 2], dtype=object),
+            "kind": pandas.Categorical([1, 2]),
+            "when": pandas.to_datetime(["2026-01-01", "2026-01-02"]),
+        }
+    )
+
+    found, dropped = columns(call(frame))
+
+    np.testing.assert_equal(found, [("age", "input", [1, math.nan]), ("is_new", "input", [1, math.nan])])
+    assert dropped == {"not_numeric": 6}
+
+
+@pytest.mark.needs("pandas")
+def test_a_column_without_a_name_is_called_by_its_place() -> None:
+    import pandas
+
+    found, _ = columns(call(pandas.DataFrame([[1.0, 2.0]], columns=["a", ""])))
+
+    assert found == [("a", "input", [1]), ("x1", "input", [2])]
+
+
 @pytest.mark.parametrize(
     ("calls", "expected"),
     [

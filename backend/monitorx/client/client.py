@@ -322,7 +322,10 @@ def _checked_url(base_url: str) -> str:
 
 
 def _path_of(model_id: str) -> str:
-    return f"{PREFIX}/models/{quote(value.name('id', model_id), safe='')}"
+    written = quote(value.name("id", model_id), safe="")
+    if written in (".", ".."):  # which a path has another meaning for
+        written = written.replace(".", "%2E")
+    return f"{PREFIX}/models/{written}"
 
 
 def _ns(moment: datetime) -> int:

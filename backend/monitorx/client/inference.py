@@ -7,6 +7,8 @@ from datetime import timedelta
 from monitorx.client import value
 from monitorx.client.model import Json, ResourceUsage
 
+_keep = object.__setattr__  # before anybody has seen it, a frozen object may take the plain form of a number
+
 
 @dataclass(frozen=True, slots=True)
 class Inference:
@@ -41,15 +43,15 @@ class Inference:
 
     def __post_init__(self) -> None:
         value.name("model_id", self.model_id)
-        value.latency("latency", self.latency)
+        _keep(self, "latency", value.latency("latency", self.latency))
         for field in ("version", "operation", "error"):
             if (text := getattr(self, field)) is not None:
                 value.word(field, text)
         for field in ("batch_size", "input_tokens", "output_tokens", "cost_usd"):
             if (number := getattr(self, field)) is not None:
-                value.amount(field, number)
+                _keep(self, field, value.amount(field, number))
         if self.ttft is not None:
-            value.latency("ttft", self.ttft)
+            _keep(self, "ttft", value.latency("ttft", self.ttft))
         if self.resources is not None and not isinstance(self.resources, ResourceUsage):
             raise value.unusable("resources", self.resources, "ResourceUsage(gpu_memory=…) is expected")
 
@@ -77,13 +79,13 @@ class Inference:
 
 def error_name(error: str | BaseException | bool | None) -> str | None:
     """What the server is told of *error*: the type of an exception, a word as it is; None where there was none."""
-    if error is None or error is False:
+    if error is None:
         return None
-    if error is True:
-        return "error"
+    if (is_wrong := value.truth(error)) is not None:
+        return "error" if is_wrong else None
     if isinstance(error, BaseException):
         return type(error).__qualname__
-    return error
+    return error  # type: ignore[return-value]  # a word; what else it may be, Inference refuses
 
 
 def _written(moment_ns: int) -> str:

@@ -8,6 +8,8 @@ from monitorx.client import value
 ModelType = Literal["llm", "vision", "tabular", "cv"]
 Json = dict[str, object]
 
+_keep = object.__setattr__  # before anybody has seen it, a frozen object may take the plain form of a number
+
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
@@ -26,10 +28,14 @@ class Thresholds:
     error_rate: float | None = None
 
     def __post_init__(self) -> None:
-        if self.latency is not None and value.latency("latency", self.latency) == 0:
-            raise value.unusable("latency", self.latency, "a number of milliseconds above 0 is expected")
-        if self.error_rate is not None and value.ratio("error_rate", self.error_rate) == 1:
-            raise value.unusable("error_rate", self.error_rate, "a ratio below 1 is expected: no share is above 1")
+        if self.latency is not None:
+            _keep(self, "latency", value.latency("latency", self.latency))
+            if self.latency == 0:
+                raise value.unusable("latency", self.latency, "a number of milliseconds above 0 is expected")
+        if self.error_rate is not None:
+            _keep(self, "error_rate", value.ratio("error_rate", self.error_rate))
+            if self.error_rate == 1:
+                raise value.unusable("error_rate", self.error_rate, "a ratio below 1 is expected: no share is above 1")
 
     def as_json(self) -> Json:
         """In the words of the REST API."""
@@ -101,10 +107,10 @@ class ResourceUsage:
         value.word("gpu", self.gpu)
         for field in ("gpu_memory", "memory"):
             if getattr(self, field) is not None:
-                value.memory(field, getattr(self, field))
+                _keep(self, field, value.memory(field, getattr(self, field)))
         for field in ("gpu_utilization", "cpu_utilization"):
             if getattr(self, field) is not None:
-                value.ratio(field, getattr(self, field))
+                _keep(self, field, value.ratio(field, getattr(self, field)))
 
     def as_json(self) -> Json:
         """In the words of the REST API."""

@@ -69,7 +69,8 @@ class Intake:
             return self._large(part, part.size, lambda part, step: numpy.array(part[::step], subok=False))
         pandas = sys.modules.get("pandas")
         if pandas is not None and isinstance(data, pandas.DataFrame):
-            return self._large(data, data.size, lambda part, step: _frame(pandas, part, step))
+            part = self._narrow(data)
+            return self._large(part, part.size, lambda part, step: _frame(pandas, part, step))
         if isinstance(data, list | tuple) and data and hasattr(data[0], "__len__") and not isinstance(data[0], str):
             size = len(data) * len(data[0])
             return self._large(data, size, lambda part, step: [list(row) for row in part[::step]])
@@ -96,7 +97,7 @@ class Intake:
         if data.ndim != 2 or data.shape[1] <= FEATURES_KEPT:
             return data
         self._drop("too_many_features", len(data) * (data.shape[1] - FEATURES_KEPT))
-        return data[:, :FEATURES_KEPT]
+        return (data.iloc if hasattr(data, "iloc") else data)[:, :FEATURES_KEPT]
 
     def _drop(self, reason: str, values: int) -> None:
         self._dropped[reason] = self._dropped.get(reason, 0) + values
@@ -120,5 +121,6 @@ def names_of(model: object) -> Data:
 
 def _frame(pandas: ModuleType, frame: Data, step: int) -> Data:
     part = frame.iloc[::step] if step > 1 else frame
-    # From pandas 3 on a shallow copy is as good: whoever writes to either gets one of his own then.
-    return part.copy(deep=int(pandas.__version__.partition(".")[0]) < 3)
+    # From pandas 3 on whoever writes to a frame or its shallow copy gets one of his own then. That does not see who
+    # writes to an array that the frame was made around, as callers do who use one again and again for a few rows.
+    return part.copy(deep=part.size < LARGE or int(pandas.__version__.partition(".")[0]) < 3)

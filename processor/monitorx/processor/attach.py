@@ -6,6 +6,7 @@ heartbeat `monitorx.up` says that the process lives. It flushes when the process
 Nothing here raises into the application, and without the SDK nothing happens.
 """
 
+import atexit
 import logging
 import os
 import threading
@@ -36,6 +37,7 @@ INTERVAL_S: Final = 5.0
 FLUSH_S: Final = 5.0  # how long the end of the process may wait for the last export
 
 _attached: "list[Attachment]" = []
+_late: list[bool] = []  # not empty: `end_late` was called
 
 
 def attach(exporter: "MetricExporter | None" = None) -> None:
@@ -50,11 +52,28 @@ def attach(exporter: "MetricExporter | None" = None) -> None:
     try:
         attachment = _attachment(exporter)
         _attached.append(attachment)
-        attachment.start()
+        attachment.start(ends_late=bool(_late))
     except ImportError:
         logger.debug("the OpenTelemetry SDK or its OTLP exporter is not installed; nothing is attached", exc_info=True)
     except Exception:
         logger.warning("metrics of inferences could not be attached", exc_info=True)
+
+
+def end_late() -> None:
+    """
+    Wait for the last export only after all that registers itself at the end of the process from now on.
+
+    Called before the SDK's providers are set up: their last exports and ours then go on at the same time. Where no
+    server can be reached, each of them takes seconds to give up.
+    """
+    if not _late:
+        _late.append(True)
+        atexit.register(_close)
+
+
+def _close() -> None:
+    for attachment in _attached:
+        attachment.close()
 
 
 class Attachment:
@@ -97,18 +116,25 @@ class Attachment:
         self._exporter: MetricExporter | None = None
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._ends_s = 0.0
 
-    def start(self) -> None:
-        """Export from now on, until `close` or the end of the process."""
-        at_exit(self.close)
+    def start(self, *, ends_late: bool = False) -> None:
+        """Export from now on, until `close` or the end of the process, which calls `close` itself if it *ends_late*."""
+        at_exit(self.stop if ends_late else self.close)
         after_fork(self._after_fork)
         self._start_thread()
 
+    def stop(self) -> None:
+        """Begin to send what is there, for the last time; `close` waits for it. Safe twice."""
+        if not self._stopping.is_set():
+            self._ends_s = time.monotonic() + FLUSH_S
+            self._stopping.set()
+
     def close(self) -> None:
-        """Send what is there, waiting at most `FLUSH_S`. Safe twice, and before `start`."""
-        self._stopping.set()
+        """Send what is there, at most until `FLUSH_S` after the first word of it. Safe twice, and before `start`."""
+        self.stop()
         if self._thread is not None:
-            self._thread.join(FLUSH_S)
+            self._thread.join(max(self._ends_s - time.monotonic(), 0.0))
         exporter, self._exporter = self._exporter, None
         if exporter is not None:
             exporter.shutdown()  # ends the retries of an export that takes longer

@@ -90,7 +90,8 @@ def _inputs(numpy: Any, names: Any, block: Array, drop: Count) -> Iterator[Colum
         if values is None:
             drop("not_numeric", rows)
             continue
-        yield Column(str(known[number])[:NAME_LENGTH] if is_named else f"x{number}", INPUT, values)
+        name = str(known[number])[:NAME_LENGTH] if is_named else ""
+        yield Column(name or f"x{number}", INPUT, values)
 
 
 def _numbers(numpy: Any, column: Array) -> Array | None:
@@ -101,7 +102,9 @@ def _numbers(numpy: Any, column: Array) -> Array | None:
                 return column.astype(numpy.float64)
             is_text = column.dtype.kind != "O" or any(isinstance(value, str | bytes) for value in column.tolist())
             return None if is_text else column.astype(numpy.float64)
-        if column.dtype.kind in "fiub":
+        if column.dtype == object and any(isinstance(value, str | bytes) for value in column):
+            return None
+        if column.dtype.kind in "fiub" or column.dtype == object:
             return column.to_numpy(dtype=numpy.float64, na_value=numpy.nan)
     except Exception:  # noqa: BLE001 - objects that are no numbers after all
         return None

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]  # the module opts out
 from wrapt import when_imported
 
+from monitorx.processor.attach import end_late
 from monitorx.processor.identity import with_identity
 from monitorx.semconv.attributes import SERVICE_INSTANCE_ID, SERVICE_NAME
 
@@ -78,6 +79,7 @@ class MonitorXConfigurator:
         from opentelemetry.sdk._configuration import _OTelSDKConfigurator
 
         fill_defaults(os.environ)  # again, for when another distro was chosen
+        end_late()
         given = dict(kwargs.pop("resource_attributes", None) or {})
         configurator: Any = _OTelSDKConfigurator()  # type: ignore[no-untyped-call]  # Any: the SDK leaves it untyped
         configurator.configure(resource_attributes=who(os.environ, sys.orig_argv, given), **kwargs)
