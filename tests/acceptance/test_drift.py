@@ -65,3 +65,24 @@ def test_a_shift_becomes_an_alert_that_names_model_and_feature_over_a_kill(tmp_p
     # One reference a feature, before the kill and after it; no window twice.
     assert len({(each["feature"], each["reference"]) for each in found if each["reference"]}) == 3
     assert len({(each["feature"], each["end"]) for each in found}) == len(found)
+
+
+def test_a_feature_whose_values_go_missing_is_told_by_the_api(tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+
+    def told(server: Server, age: float) -> bool:
+        values = {"age": np.full(400, age), "amount": random.lognormal(3.0, 1.0, 400)}
+        assert server.post("metrics", sketches(values, anchors=ANCHORS).SerializeToString()) == 200
+        time.sleep(0.5)
+        return any(each["feature"] == "age" for each in findings(server, "&status=small"))
+
+    with Server(tmp_path, env=SETTINGS) as server:
+        until(lambda: told(server, 40.0) or findings(server, "&status=no_reference"), 20.0)
+        before = findings(server, "&status=small")
+        until(lambda: told(server, np.nan), 20.0)
+        small = findings(server, "&status=small")
+
+    assert before == []
+    assert {(each["feature"], each["events"], each["score"], each["drifted"]) for each in small} == {
+        ("age", 0.0, None, False)
+    }

@@ -2,67 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from monitorx.backend.detector import Drift, DriftSettings, FeatureKey, RankLocationDetector, SQLiteState
+from monitorx.backend.detector import FeatureKey, SQLiteState
 from monitorx.backend.errors import ConfigError, StorageError
 from monitorx.backend.storage.store import DriftRow
 from monitorx.sketch import Anchor
 from tests.detector.build import SECOND, batch, reference
-
-WINDOW = 10 * SECOND
-T0 = 1_700_000_000 * SECOND
-SETTINGS = DriftSettings(window=timedelta(seconds=10), lateness=timedelta(seconds=2), reference_windows=3)
-UNIT = Anchor(0.0, 1.0)
-
-
-class World:
-    """A step over a state file, which may be ended and begun again at any point."""
-
-    def __init__(self, folder: Path, settings: DriftSettings = SETTINGS, **fitted: object) -> None:
-        self.path = folder / "drift.sqlite"
-        self.settings, self.fitted = settings, fitted.get("fitted")
-        self.counted: dict[tuple[str, str], float] = {}
-        self.position = 0
-        self.begin()
-
-    def begin(self, stored: int = 0) -> None:
-        self.state = SQLiteState(self.path)
-        self.drift = Drift(
-            RankLocationDetector(),
-            self.state,
-            self.settings,
-            fitted=self.fitted,  # type: ignore[arg-type]  # the keyword is passed on as it is
-            stored=stored,
-            count=self._count,
-        )
-
-    def send(self, window: int, *, offset_s: float = 5.0, n: int = 400, **shift: float) -> None:
-        """A batch of both features in a window, 400 normal values each, the same at every call; some shifted."""
-        self.position += 1
-        self.add(self.position, window, offset_s, n, **shift)
-
-    def add(self, position: int, window: int, offset_s: float = 5.0, n: int = 400, **shift: float) -> None:
-        at_ns = T0 + window * WINDOW + int(offset_s * SECOND)
-        values = {
-            name: np.random.default_rng([window, index]).normal(size=n) + shift.get(name, 0.0)
-            for index, name in enumerate(("age", "amount"))
-        }
-        anchors = {"age": UNIT, "amount": UNIT}
-        self.drift.add(batch(values, at_ns=at_ns, anchors=anchors), position=position, arrival_ns=at_ns)
-
-    def close(self, window: int) -> list[DriftRow]:
-        """The server's clock passes the end of a window."""
-        self.drift.evaluate(T0 + (window + 1) * WINDOW + 2 * SECOND)
-        return self.drift.take()
-
-    def _count(self, name: str, labels: object, value: float) -> None:
-        key = name, str(next(iter(dict(labels).values()), ""))  # type: ignore[call-overload]  # a mapping
-        self.counted[key] = self.counted.get(key, 0.0) + value
+from tests.detector.world import SETTINGS, T0, UNIT, WINDOW, World, brief
 
 
 @pytest.fixture
@@ -70,10 +20,6 @@ def world(tmp_path: Path) -> Iterator[World]:
     world = World(tmp_path)
     yield world
     world.state.close()
-
-
-def brief(rows: list[DriftRow]) -> list[tuple[str, str, bool]]:
-    return [(row.feature, row.status, row.drifted) for row in rows]
 
 
 def test_a_window_waits_for_its_end_and_what_is_late(world: World) -> None:
@@ -144,9 +90,10 @@ def test_what_comes_late_counts_in_the_oldest_open_window(world: World) -> None:
     late = batch({"age": np.zeros(400)}, at_ns=T0 + 6 * SECOND, anchors={"age": UNIT})
     world.drift.add(late, position=world.position, arrival_ns=T0 + 15 * SECOND)
 
-    (row,) = world.close(1)
-
-    assert (row.start_ns, row.events) == (T0 + WINDOW, 400.0)
+    assert [(row.feature, row.start_ns, row.events) for row in world.close(1)] == [
+        ("age", T0 + WINDOW, 400.0),
+        ("amount", T0 + WINDOW, 0.0),
+    ]
 
 
 def test_a_clock_that_runs_ahead_is_held_at_the_arrival(world: World) -> None:

@@ -1,7 +1,9 @@
 """`monitorx reference fit`: a file of rows becomes a file of references, which server and application read."""
 
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -150,6 +152,23 @@ def test_few_rows_are_told_to_be_taken_as_alike(tmp_path: Path, capsys: pytest.C
             "rows.csv", b"a,b\n" + b"1,\n" * 300, ("--feature-columns", "b"), "'b' is not numeric", id="no value"
         ),
         pytest.param("rows.csv", b"a\n" + b"inf\n" * 300, (), "'a' has no finite value", id="no finite value"),
+        pytest.param(
+            "rows.csv",
+            b"a,b\n" + b"1,inf\n" * 300,
+            ("--feature-columns", "a,b"),
+            "'b' has no finite value",
+            id="a named column without a finite value",
+        ),
+        pytest.param(
+            "rows.csv",
+            b"a,b\n" + b"1,2\n" * 299 + b"1,nan\n" * 10,
+            ("--feature-columns", "b"),
+            "'b' has 299 finite values; a reference needs at least 300",
+            id="few finite values",
+        ),
+        pytest.param(
+            "rows.csv", b"a,b,a\n" + b"1,2,3\n" * 300, (), "'a' is there 2 times", id="two columns of one name"
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used_is_told_in_words(
@@ -169,6 +188,51 @@ def test_a_file_that_cannot_be_used_is_told_in_words(
     assert words in capsys.readouterr().err
 
 
+def test_columns_with_few_finite_values_are_left_out_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    count = 3_000
+    part = np.full(count, np.nan)
+    part[: 10 * 299 : 10] = 1.0
+    columns = {"x": np.arange(count) * 1.0, "part": part, "odd": np.full(count, np.inf), "none": np.full(count, np.nan)}
+    pyarrow.parquet.write_table(pa.table(columns), tmp_path / "rows.parquet")
+
+    code, output = fit(tmp_path / "rows.parquet")
+
+    assert code == 0
+    assert [name for _, _, name, _ in read_references([output])] == ["x"]
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "left out: the column 'part' has 299 finite values; a reference needs at least 300",
+        "left out: the column 'odd' has no finite value",
+        "left out: the column 'none' has no finite value",
+    ]
+
+
+def test_no_window_has_fewer_finite_values_than_a_window_must_have(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=6_000)
+    values[::2] = np.nan
+    values[:1_000] = np.nan
+    pyarrow.parquet.write_table(pa.table({"x": values}), tmp_path / "rows.parquet")
+
+    _, output = fit(tmp_path / "rows.parquet")
+
+    (reference,) = read_references([output]).values()
+    assert [window.count for window in reference.windows] == [313.0] * 4 + [312.0] * 4
+
+
+def test_more_inputs_than_an_application_sends_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    columns = {f"x{number}": np.arange(300.0) for number in range(101)}
+    pyarrow.parquet.write_table(pa.table(columns), tmp_path / "rows.parquet")
+
+    fit(tmp_path / "rows.parquet")
+    many = capsys.readouterr().out
+    fit(tmp_path / "rows.parquet", "--feature-columns", ",".join(list(columns)[:100]))
+    enough = capsys.readouterr().out
+
+    words = "101 inputs: an application sends the first 100 of a model; name them with --feature-columns"
+    assert (words in many, "an application sends" in enough) == (True, False)
+
+
 FEATURE = {"name": "a", "role": "input", "center": 0.0, "scale": 1.0}
 WINDOW = {
     "scale": 6,
@@ -182,8 +246,19 @@ WINDOW = {
 
 
 def document(**changed: object) -> str:
-    whole = {"version": 1, "id": "fitted-1", "model": "m", "model_version": "", "rows": 1}
-    return json.dumps({**whole, "features": [{**FEATURE, "windows": [WINDOW]}], **changed})
+    whole = {"version": 1, "model": "m", "model_version": "", "rows": 1}
+    return json.dumps(with_id({**whole, "features": [{**FEATURE, "windows": [WINDOW]}], **changed}))
+
+
+def with_id(document: dict[str, Any]) -> dict[str, Any]:
+    """*document* with the id that its content has."""
+    content = [document[name] for name in ("model", "model_version", "rows", "features")]
+    text = json.dumps(content, separators=(",", ":")).encode()
+    return {**document, "id": f"fitted-{hashlib.sha256(text).hexdigest()[:12]}"}
+
+
+def window(**changed: object) -> str:
+    return document(features=[{**FEATURE, "windows": [{**WINDOW, **changed}]}])
 
 
 @pytest.mark.parametrize(
@@ -197,6 +272,12 @@ def document(**changed: object) -> str:
         pytest.param(
             document(features=[{**FEATURE, "scale": 0.0, "windows": [WINDOW]}]), "no sense (anchor)", id="no unit"
         ),
+        pytest.param(window(zero_count=-1), "no sense (count)", id="count below zero"),
+        pytest.param(window(positive={"offset": 0, "counts": [300, -5]}), "no sense (count)", id="bucket below zero"),
+        pytest.param(window(positive={"offset": 0, "counts": [2**63]}), "no sense (count)", id="huge count"),
+        pytest.param(window(positive={"offset": 2**62, "counts": [1]}), "no sense (offset)", id="far offset"),
+        pytest.param(window(min=1.0, max=-1.0), "no sense (min above max)", id="min above max"),
+        pytest.param(window(zero_count=0), "no sense (count)", id="no value"),
         pytest.param(document(odd=1), "unknown field `odd`", id="unknown key"),
         pytest.param(
             document(features=[{**FEATURE, "windows": [WINDOW]}] * 2), "a reference for input 'a' of 'm'", id="twice"
@@ -210,6 +291,25 @@ def test_a_reference_that_cannot_be_used_stops_the_start(tmp_path: Path, text: s
         read_references([tmp_path / "reference.json"])
 
     assert words in str(refused.value)
+
+
+def test_a_reference_that_was_changed_is_refused(parquet: Path) -> None:
+    _, output = fit(parquet)
+    whole = json.loads(output.read_text())
+    whole["features"][0]["windows"][0]["zero_count"] += 1
+    output.write_text(json.dumps(whole))
+
+    with pytest.raises(ConfigError, match=r"reference\.json was changed after it was fitted; fit it again"):
+        read_references([output])
+
+
+def test_a_reference_may_be_laid_out_anew(parquet: Path) -> None:
+    """The id is of the content: white space is none."""
+    _, output = fit(parquet)
+    before = read_references([output])
+    output.write_text(json.dumps(json.loads(output.read_text()), indent=2))
+
+    assert [each.id for each in read_references([output]).values()] == [each.id for each in before.values()]
 
 
 def test_a_reference_that_is_not_there_is_named(tmp_path: Path) -> None:

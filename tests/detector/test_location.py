@@ -122,3 +122,13 @@ def finding(p: float, ks: float = 0.2, psi: float = 0.2, status: Status = Status
 )
 def test_drift_is_what_is_sure_and_matters(findings: list[Finding], told: list[bool]) -> None:
     assert drifted(findings) == told
+
+
+def test_a_reference_of_few_values_has_no_answer() -> None:
+    current = sketch(np.random.default_rng(0).normal(size=500), UNIT)
+    few, enough = (reference([np.zeros(count)], UNIT, name=str(count)) for count in (299, 300))
+
+    assert [RankLocationDetector().compare(each, current).status for each in (few, enough)] == [
+        Status.SMALL,
+        Status.OK,
+    ]

@@ -15,6 +15,7 @@ from monitorx.backend.count import Count, uncounted
 from monitorx.backend.detector import codec
 from monitorx.backend.detector.alignment import pooled
 from monitorx.backend.detector.decision import drifted
+from monitorx.backend.detector.expected import Expected, ModelKey
 from monitorx.backend.detector.finding import Detector, Finding, Status
 from monitorx.backend.detector.gather import CARRIED, Gathered
 from monitorx.backend.detector.read import sketches as read_sketches
@@ -70,6 +71,7 @@ class Drift:
     ) -> None:
         self._settings = settings = settings or DriftSettings()
         self._detector, self._state, self._fitted, self._count = detector, state, fitted or {}, count
+        self._expected = Expected(self._fitted)
         kept = state.read()
         lateness = min(settings.lateness, settings.window / 4)
         self._scores = Scores(_ns(settings.window))
@@ -117,11 +119,16 @@ class Drift:
         """Judge the windows that are over."""
         for start_ns, features in self._gathered.close(now_ns):
             end_ns = start_ns + self._gathered.length_ns
-            models: dict[tuple[str, str, str], dict[FeatureKey, list[Sketch]]] = {}
+            models: dict[ModelKey, dict[FeatureKey, list[Sketch]]] = {}
             for key, sketches in features.items():
-                models.setdefault(key[:3], {})[key] = sketches
-            for of_model in models.values():
+                models.setdefault(ModelKey._make(key[:3]), {})[key] = sketches
+            had: dict[ModelKey, list[FeatureKey]] = {model: [] for model in models}
+            for key in self._last:
+                had.get(ModelKey._make(key[:3]), []).append(key)
+            self._expected.look(models)
+            for model, of_model in models.items():
                 self._judge(of_model, end_ns)
+                self._miss(self._expected.absent(model, of_model, had[model]), end_ns)
 
     def take(self) -> list[DriftRow]:
         """What was found since the last take."""
@@ -181,14 +188,28 @@ class Drift:
             else:
                 findings[key] = self._detector.compare(reference, whole.during(start_ns, end_ns)), events
                 continue
-            reference_id = reference.id if reference else ""
-            empty = Finding(status, self._detector.method, None, None, None, (start_ns, end_ns), reference_id)
-            findings[key] = empty, events
+            findings[key] = self._without(status, key, (start_ns, end_ns)), events
         is_drift = drifted([finding for finding, _ in findings.values()])
         for (key, (finding, events)), is_drifted in zip(findings.items(), is_drift, strict=True):
             self._tell(key, _row(key, finding, is_drifted, events))
         if not any(is_drift):  # a window in alarm never enters a reference
             self._collect(candidates)
+
+    def _miss(self, absent: Iterable[FeatureKey], end_ns: int) -> None:
+        """Tell of features without a value in a window in which their model has others."""
+        for key in absent:
+            # A feature of a file that was never sent takes a place like any other.
+            if key not in self._seen_ns and len(self._seen_ns) >= self._settings.features:
+                self._drop("features")
+                continue
+            self._seen_ns.setdefault(key, end_ns)
+            finding = self._without(Status.SMALL, key, (end_ns - self._gathered.length_ns, end_ns))
+            self._tell(key, _row(key, finding, is_drifted=False, events=0.0))
+
+    def _without(self, status: Status, key: FeatureKey, window: tuple[int, int]) -> Finding:
+        """A finding without an answer."""
+        reference = self.reference(key)
+        return Finding(status, self._detector.method, None, None, None, window, reference.id if reference else "")
 
     def reference(self, key: FeatureKey) -> Reference | None:
         """What *key* is compared with: from a file for this version, from a file for any, else the frozen one."""

@@ -12,7 +12,7 @@ class Status(StrEnum):
     """Whether there is an answer. Without one nothing is said: "cannot tell" is never "no drift"."""
 
     OK = "ok"
-    SMALL = "small"  # too few values yet
+    SMALL = "small"  # too few values yet, of the window or of the reference
     LOW_RESOLUTION = "low_resolution"  # the sketches cannot tell
     NO_REFERENCE = "no_reference"
 

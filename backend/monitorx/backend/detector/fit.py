@@ -7,7 +7,7 @@ tells how much windows differ from each other when all is well.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from monitorx.sketch import choose, fold
 from monitorx.sketch.anchor import SAMPLE
 
 MOST_WINDOWS = 100
+MOST_INPUTS = 100  # of a model that an application sends
 
 
 def main(argv: Sequence[str]) -> int:
@@ -33,26 +34,28 @@ def main(argv: Sequence[str]) -> int:
     try:
         table = _read(arguments.file)
         columns = _columns(table, arguments.feature_columns, arguments.score_columns, arguments.output_columns)
-        windows = window_count(table.num_rows)
-        features = [_fit(table, name, role, windows) for role, names in columns.items() for name in names]
+        values, left_out = _values(table, columns, must_have=_named(arguments))
+        features = [
+            _fit(values[name], name, role) for role, names in columns.items() for name in names if name in values
+        ]
         written = reference_file.write(
             arguments.output, arguments.model, arguments.model_version, table.num_rows, features
         )
     except (ConfigError, OSError) as error:
         print(f"monitorx reference fit: {error}", file=sys.stderr)
         return 1
-    print(_report(arguments.output, written, table, features))
+    print(_report(arguments.output, written, table, features, left_out))
     return 0
 
 
-def window_count(rows: int) -> int:
+def window_count(values: int) -> int:
     """
-    How many windows *rows* are cut into: none has fewer values than a window must have.
+    How many windows so many *values* of a column are cut into: none has fewer values than a window must have.
 
     >>> window_count(1_000), window_count(3_000), window_count(1_000_000)
     (3, 10, 100)
     """
-    return max(1, min(MOST_WINDOWS, rows // SMALLEST))
+    return max(1, min(MOST_WINDOWS, values // SMALLEST))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
 def _read(path: Path) -> pa.Table:
@@ -102,6 +105,11 @@ def _columns(
     inputs = inputs or [name for name in numeric if name not in (*scores, *outputs)]
     if not (inputs or scores or outputs):
         raise ConfigError(f"there is no numeric column among {', '.join(table.column_names)}")
+    for name in (*inputs, *scores, *outputs):
+        if table.column_names.count(name) > 1:
+            raise ConfigError(
+                f"the column {name!r} is there {table.column_names.count(name)} times; each needs a name of its own"
+            )
     return {"input": inputs, "score": scores, "output": outputs}
 
 
@@ -110,26 +118,65 @@ def _is_numeric(kind: pa.DataType) -> bool:
     return bool(is_a.is_integer(kind) or is_a.is_floating(kind) or is_a.is_boolean(kind) or is_a.is_decimal(kind))
 
 
-def _fit(table: pa.Table, name: str, role: str, windows: int) -> reference_file.Feature:
-    column = table.column(name)
-    if column.null_count == len(column):
-        raise ConfigError(f"the column {name!r} has no value; leave it out with --feature-columns")
+def _named(arguments: argparse.Namespace) -> Collection[str]:
+    """The columns that were asked for by name."""
+    return {*arguments.feature_columns, *arguments.score_columns, *arguments.output_columns}
+
+
+def _values(
+    table: pa.Table, columns: Mapping[str, Sequence[str]], *, must_have: Collection[str]
+) -> tuple[dict[str, Floats], dict[str, str]]:
+    """The finite values of each column; and of those that have too few, which are left out, why."""
+    values: dict[str, Floats] = {}
+    left_out: dict[str, str] = {}
+    for name in dict.fromkeys(name for names in columns.values() for name in names):
+        finite = _finite(table.column(name))
+        if finite.size >= SMALLEST:
+            values[name] = finite
+            continue
+        why = (
+            f"{finite.size} finite values; a reference needs at least {SMALLEST}" if finite.size else "no finite value"
+        )
+        if name in must_have:
+            raise ConfigError(f"the column {name!r} has {why}; leave it out with --feature-columns")
+        left_out[name] = f"the column {name!r} has {why}"
+    if not values:
+        raise ConfigError("; ".join(["there is no column to fit", *left_out.values()]))
+    return values, left_out
+
+
+def _finite(column: pa.ChunkedArray) -> Floats:
     values: Floats = pc.cast(column, pa.float64(), safe=False).to_numpy()
-    finite = values[np.isfinite(values)]
-    if not finite.size:
-        raise ConfigError(f"the column {name!r} has no finite value; leave it out with --feature-columns")
+    return values[np.isfinite(values)]
+
+
+def _fit(values: Floats, name: str, role: str) -> reference_file.Feature:
     # From all of the file, not only its first rows.
-    anchor = choose(finite[np.linspace(0, finite.size - 1, min(finite.size, SAMPLE)).astype(np.int64)])
-    folded = [fold(part, anchor) for part in np.array_split(values, windows)]
-    return reference_file.feature_of(name, role, anchor, [each for each in folded if each.count])
+    anchor = choose(values[np.linspace(0, values.size - 1, min(values.size, SAMPLE)).astype(np.int64)])
+    folded = [fold(part, anchor) for part in np.array_split(values, window_count(values.size))]
+    return reference_file.feature_of(name, role, anchor, folded)
 
 
-def _report(path: Path, written: str, table: pa.Table, features: Sequence[reference_file.Feature]) -> str:
+def _report(
+    path: Path,
+    written: str,
+    table: pa.Table,
+    features: Sequence[reference_file.Feature],
+    left_out: Mapping[str, str],
+) -> str:
     windows = max(len(feature.windows) for feature in features)
     lines = [f"{path}: {written}, {table.num_rows} rows in {windows} windows, {len(features)} features"]
-    skipped = [name for name in table.column_names if name not in {feature.name for feature in features}]
+    told = {*left_out, *(feature.name for feature in features)}
+    skipped = [name for name in table.column_names if name not in told]
     if skipped:
         lines.append(f"left out: {', '.join(skipped)}")
+    lines += [f"left out: {why}" for why in left_out.values()]
+    inputs = sum(feature.role == "input" for feature in features)
+    if inputs > MOST_INPUTS:
+        lines.append(
+            f"{inputs} inputs: an application sends the first {MOST_INPUTS} of a model; "
+            "name them with --feature-columns"
+        )
     if windows < FEWEST_WINDOWS:
         lines.append(
             f"fewer than {FEWEST_WINDOWS} windows: they are taken to be alike (iid), and what changes by the hour or "

@@ -27,7 +27,7 @@ class RankLocationDetector:
     A `Detector` for values that have risen or fallen.
 
     Args:
-        smallest: Fewer values than this are `small`.
+        smallest: Fewer values than this, of the window or of the reference, are `small`.
     """
 
     method = METHOD
@@ -45,7 +45,7 @@ class RankLocationDetector:
         def without(status: Status) -> Finding:
             return Finding(status, method, None, None, None, window, reference.id)
 
-        if current.count < self._smallest:
+        if min(current.count, reference.whole.count) < self._smallest:
             return without(Status.SMALL)
         both = aligned(reference.whole, current)
         if both is None:

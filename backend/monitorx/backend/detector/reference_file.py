@@ -18,6 +18,8 @@ from monitorx.sketch.exponential import dense
 
 VERSION = 1
 MAX_BYTES = 256 << 20
+_FARTHEST = 1 << 31  # offsets travel in 32 bits
+_MOST = 1 << 53  # values that are counted one by one
 
 
 class Buckets(msgspec.Struct, forbid_unknown_fields=True):
@@ -72,8 +74,8 @@ def write(path: Path, model: str, model_version: str, rows: int, features: Seque
     Raises:
         OSError: The file cannot be written.
     """
-    digest = hashlib.sha256(msgspec.json.encode([model, model_version, rows, features])).hexdigest()
-    document = Document(VERSION, f"fitted-{digest[:12]}", model, model_version, rows, list(features))
+    document = Document(VERSION, "", model, model_version, rows, list(features))
+    document.id = _id(document)
     unfinished = path.with_name(path.name + ".tmp")
     unfinished.write_bytes(msgspec.json.encode(document) + b"\n")
     unfinished.replace(path)
@@ -85,7 +87,7 @@ def read(paths: Iterable[Path]) -> dict[FittedKey, Reference]:
     The references in *paths*, by model, version ("" for any), feature and role.
 
     Raises:
-        ConfigError: A file cannot be read, or two of them speak of the same feature.
+        ConfigError: A file cannot be read or was changed, or two of them speak of the same feature.
     """
     references: dict[FittedKey, Reference] = {}
     for path in paths:
@@ -95,7 +97,16 @@ def read(paths: Iterable[Path]) -> dict[FittedKey, Reference]:
             if key in references:
                 raise ConfigError(f"{path}: there is a reference for {_words(key)} already; each stands in one file")
             references[key] = _reference(path, document.id, feature)
+        # Last, since what makes no sense has better words.
+        if document.id != _id(document):
+            raise ConfigError(f"{path} was changed after it was fitted; fit it again: `monitorx reference fit`")
     return references
+
+
+def _id(document: Document) -> str:
+    """What the content of *document* is called; another content has another name."""
+    content = [document.model, document.model_version, document.rows, document.features]
+    return f"fitted-{hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:12]}"
 
 
 def _document(path: Path) -> Document:
@@ -125,6 +136,7 @@ def _reference(path: Path, reference_id: str, feature: Feature) -> Reference:
 
 
 def _sketch(feature: Feature, window: Histogram) -> Sketch:
+    _check(window)
     return sketch_of(
         center=feature.center,
         anchor=feature.scale,
@@ -138,6 +150,17 @@ def _sketch(feature: Feature, window: Histogram) -> Sketch:
         low=window.min,
         high=window.max,
     )
+
+
+def _check(window: Histogram) -> None:
+    """Raise `Unreadable` for what no fit writes."""
+    counts = [window.zero_count, *window.positive.counts, *window.negative.counts]
+    if min(counts) < 0 or not 0 < sum(counts) <= _MOST:
+        raise Unreadable("count")
+    if any(not -_FARTHEST <= side.offset < _FARTHEST for side in (window.positive, window.negative)):
+        raise Unreadable("offset")
+    if window.min > window.max:
+        raise Unreadable("min above max")
 
 
 def _histogram(window: ExponentialHistogram) -> Histogram:
