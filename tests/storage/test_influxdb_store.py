@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,45 +15,16 @@ from monitorx.backend.storage.influxdb import InfluxDBStore, parse
 from monitorx.backend.storage.influxdb.wire import connect
 from monitorx.backend.storage.store import Commit, Store
 from monitorx.backend.window.pane import METRIC, PANE_NS, SPAN
+from tests.storage.conftest import OpenStore, open_store
 from tests.storage.sample import ALL_TIME, commit, finding, latency, later, pane, requests, step
 from tests.support.fake_influxdb import FakeInfluxDB
 from tests.support.influxd import Influxd
 from tests.support.server import until
 
-OpenStore = Callable[[], InfluxDBStore]
-
-
-@pytest.fixture
-def server() -> Iterator[FakeInfluxDB]:
-    with FakeInfluxDB() as fake:
-        yield fake
-
-
-@pytest.fixture
-def reopen(server: FakeInfluxDB, tmp_path: Path) -> Iterator[OpenStore]:
-    """Opens the store; a second call closes it first."""
-    opened: list[InfluxDBStore] = []
-
-    def open_again() -> InfluxDBStore:
-        if opened:
-            opened.pop().close()
-        opened.append(open_store(tmp_path, f"influxdb://127.0.0.1:{server.port}/o/b"))
-        return opened[-1]
-
-    yield open_again
-    if opened:
-        opened.pop().close()
-
 
 @pytest.fixture
 def store(reopen: OpenStore) -> InfluxDBStore:
     return reopen()
-
-
-def open_store(folder: Path, address: str) -> InfluxDBStore:
-    target = parse(address, {"MONITORX_INFLUXDB_TOKEN": "t"})
-    local = DuckDBStore(folder / "store.duckdb", clock=lambda: later(1000))
-    return InfluxDBStore(local, connect(target), name=str(target), patience_s=60.0)
 
 
 def model_panes(server: FakeInfluxDB) -> dict[tuple[int, str], float]:

@@ -3,6 +3,7 @@ As much of InfluxQL as MonitorX asks with, over points in memory. A fake: it kno
 
     SELECT "a", "b" | sum|first|last("a") [AS "x"] FROM "m" WHERE test AND ... [GROUP BY "tag", ...]
     [ORDER BY time DESC] [LIMIT n]
+    SHOW MEASUREMENTS LIMIT 1
 """
 
 import operator
@@ -35,6 +36,9 @@ def split(text: str) -> list[str]:
 
 def run(statement: str, points: Iterable[Point]) -> list[dict[str, Any]]:
     """The series that answer *statement*."""
+    if statement == "SHOW MEASUREMENTS LIMIT 1":
+        names = sorted({point.measurement for point in points})[:1]
+        return [{"name": "measurements", "columns": ["name"], "values": [names]}] if names else []
     found = _STATEMENT.fullmatch(statement)
     if not found:
         raise SyntaxFault(f"error parsing query: {statement[:200]}")

@@ -1,4 +1,4 @@
-"""The path that tells alerts."""
+"""The path that tells alerts: they are in memory, so it takes no thread and needs no store."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -17,7 +17,7 @@ def router(deps: Dependencies) -> APIRouter:
     routes = APIRouter(tags=["alerts"])
 
     @routes.get("/alerts")
-    def alerts(query: Annotated[AlertQuery, Query()]) -> Alerts:
+    async def alerts(query: Annotated[AlertQuery, Query()]) -> Alerts:
         """Alerts, those that began last first."""
         wanted = [alert for alert in deps.alerts() if not query.state or alert.state in query.state]
         ordered = sorted(wanted, key=lambda alert: alert.starts_at, reverse=True)

@@ -1,4 +1,9 @@
-"""Paths for those who run the server: health, liveness, readiness, and its own metrics."""
+"""
+Paths for those who run the server: health, liveness, readiness, and its own metrics.
+
+They read counters and never wait, so they run on the event loop: where the store stands, its questions may hold every
+thread of the pool, and just then these are asked.
+"""
 
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse, Response
@@ -13,7 +18,7 @@ def health_router(deps: Dependencies) -> APIRouter:
     routes = APIRouter(tags=["server"])
 
     @routes.get("/health")
-    def health() -> HealthAnswer:
+    async def health() -> HealthAnswer:
         """How each part of the server does, in words. The status is 200 also where a part is degraded."""
         found = deps.health()
         parts = {
@@ -45,7 +50,7 @@ def probe_router(deps: Dependencies) -> APIRouter:
         return PlainTextResponse("ok") if deps.ready() else PlainTextResponse("not ready", 503)
 
     @routes.get("/metrics")
-    def metrics() -> Response:
+    async def metrics() -> Response:
         """The server's own metrics, in Prometheus' text format."""
         return Response(deps.telemetry.exposition(), media_type=CONTENT_TYPE)
 

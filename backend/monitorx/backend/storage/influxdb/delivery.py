@@ -6,7 +6,7 @@ fault by an answer that says so, or because others of the same batch were taken;
 trouble, and everything waits.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import structlog
@@ -36,16 +36,19 @@ class Delivery:
     """
     Sends lines to one database.
 
+    Args:
+        on_missing: Called before a database that is not there is made: what was sent before is gone. Is told whether
+            the lines that are being sent are all still to be sent.
+
     Attributes:
         refused: Lines that InfluxDB will not have.
-        created: How many times the database had to be made: what was sent before is gone.
     """
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+    def __init__(self, wire: Wire, *, on_missing: Callable[[bool], None] = lambda _: None) -> None:
+        self._wire, self._on_missing = wire, on_missing
         self._faults = 0
+        self._is_begun = False
         self.refused = 0
-        self.created = 0
 
     def send(self, lines: Sequence[str]) -> None:
         """
@@ -54,8 +57,10 @@ class Delivery:
         Raises:
             StorageError: Not all of it is there; the same lines again do no harm.
         """
+        self._is_begun = False
         for batch in batches(lines):
             self._send(batch)
+            self._is_begun = True
 
     def _send(self, batch: Sequence[str]) -> None:
         answer = self._written(batch)
@@ -78,8 +83,9 @@ class Delivery:
         """The answer to *batch*, after all that can be done about it without taking it apart."""
         answer = self._wire.write(batch)
         if meaning(answer) is Meaning.MISSING:
+            # Before it is made: once it is there again, nothing tells any more that it was gone.
+            self._on_missing(not self._is_begun)
             self._wire.create()
-            self.created += 1
             answer = self._wire.write(batch)
         named = unreadable(answer, batch) if meaning(answer) is Meaning.UNREADABLE else set()
         if named:

@@ -3,7 +3,8 @@ The thread that brings to InfluxDB what the store on this machine holds, and rem
 
 What is written here is safe already, so an InfluxDB that is away holds nothing up: receiving, rules and alerts go on,
 and what changed meanwhile is sent, whole, when it is back. The place is noted after the write, so that a crash
-between the two sends the same lines again, which changes nothing.
+between the two sends the same lines again, which changes nothing. Where the database is gone, the place goes back to
+the beginning before a new one is made, so that all that is still held here is sent again, whatever happens next.
 """
 
 import threading
@@ -15,10 +16,12 @@ from monitorx.backend.storage.duckdb import DuckDBStore
 from monitorx.backend.storage.duckdb.change import Changes
 from monitorx.backend.storage.influxdb.delivery import Delivery
 from monitorx.backend.storage.influxdb.point import alert_line, drift_line, inference_line, model_line, verdict_line
+from monitorx.backend.storage.influxdb.wire import Wire
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 10.0
 _PACE_S = 1.0
 _MOST = 5_000  # panes and results read at once
+_HARMLESS = "SHOW MEASUREMENTS LIMIT 1"
 
 _log = structlog.get_logger(__name__)
 
@@ -32,11 +35,14 @@ class Follower:
 
     Attributes:
         trouble: Why the last try failed, in words; "" while all is well.
-        unwritable: Results that no line can hold.
     """
 
-    def __init__(self, local: DuckDBStore, delivery: Delivery, *, name: str) -> None:
-        self._local, self._delivery, self._name = local, delivery, name
+    def __init__(self, local: DuckDBStore, wire: Wire, *, name: str) -> None:
+        self._local, self._wire, self._name = local, wire, name
+        self._delivery = Delivery(wire, on_missing=self._begin_again)
+        self._is_lost = False  # something that was sent before
+        self._has_answered = False  # InfluxDB, since this process has begun
+        self._unwritable = 0
         self._changed = threading.Condition()
         self._written, self._sent = 1, 0  # how often there was something new; what an earlier process left counts, too
         self._wanted = True
@@ -44,7 +50,11 @@ class Follower:
         self._tries = 0
         self._thread = threading.Thread(target=self._run, name="influxdb", daemon=True)
         self.trouble = ""
-        self.unwritable = 0
+
+    @property
+    def refused(self) -> int:
+        """Lines that InfluxDB will not have, and results that no line can hold."""
+        return self._delivery.refused + self._unwritable
 
     def start(self) -> None:
         """Begin."""
@@ -106,6 +116,11 @@ class Follower:
         try:
             while not self._is_over and self._step():
                 pass
+            if not self._has_answered and not self._is_over:
+                # Nothing to send yet: a wrong password is told now, not when the first data comes.
+                for _ in self._wire.query(_HARMLESS):
+                    pass
+                self._has_answered = True
         except MonitorXError as error:
             _log.error("InfluxDB does not take what is stored here; trying again", error=str(error))
             return str(error)
@@ -120,12 +135,20 @@ class Follower:
         changes = self._local.changes(after, most=_MOST)
         if changes is None:
             return False
-        created = self._delivery.created
-        self._delivery.send(self._lines(changes))
-        # Where the database had to be made, what was sent before is gone: all of it is sent again.
-        is_lost = after > 0 and self._delivery.created > created
-        self._local.follow(self._name, 0 if is_lost else changes.revision)
+        lines = self._lines(changes)
+        self._is_lost = False
+        self._delivery.send(lines)
+        self._has_answered = self._has_answered or bool(lines)
+        if not self._is_lost:
+            self._local.follow(self._name, changes.revision)
         return True
+
+    def _begin_again(self, is_first: bool) -> None:
+        """The database is gone: all that was sent is to be sent again. *is_first*: nothing of this step was sent."""
+        place = self._local.followed(self._name)
+        self._is_lost = self._is_lost or place > 0 or not is_first
+        if place:
+            self._local.follow(self._name, 0)
 
     def _lines(self, changes: Changes) -> list[str]:
         found = [
@@ -136,5 +159,5 @@ class Follower:
             *map(alert_line, changes.transitions),
         ]
         lines = [line for line in found if line is not None]
-        self.unwritable += len(found) - len(lines)
+        self._unwritable += len(found) - len(lines)
         return lines

@@ -6,12 +6,13 @@ embedded store, in one transaction each commit. So a start restores exactly what
 InfluxDB, which knows no transactions, gets each pane whole, as often as it changes, until it has all of them.
 """
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from monitorx.backend.errors import StorageError
 from monitorx.backend.storage.duckdb import DuckDBStore
 from monitorx.backend.storage.influxdb import question
-from monitorx.backend.storage.influxdb.delivery import Delivery
 from monitorx.backend.storage.influxdb.follower import Follower
 from monitorx.backend.storage.influxdb.wire import Wire
 from monitorx.backend.storage.store import (
@@ -29,6 +30,8 @@ from monitorx.backend.storage.store import (
 )
 
 _GRACE_S = 5.0  # a stop waits this long for what is left
+_QUESTIONS = 8  # to InfluxDB at once: where it stands, they must not take the threads of those that it does not concern
+_TURN_S = 0.2  # a question more waits this long: in good health one of the others has ended by then
 
 
 class InfluxDBStore:
@@ -46,8 +49,8 @@ class InfluxDBStore:
     def __init__(self, local: DuckDBStore, wire: Wire, *, name: str, patience_s: float = 5.0) -> None:
         self._local, self._wire, self._name = local, wire, name
         self._patience_s = patience_s
-        self._delivery = Delivery(wire)
-        self._follower = Follower(local, self._delivery, name=name)
+        self._slots = threading.BoundedSemaphore(_QUESTIONS)
+        self._follower = Follower(local, wire, name=name)
         self._follower.start()
 
     @property
@@ -59,7 +62,7 @@ class InfluxDBStore:
     @property
     def refused(self) -> int:
         """Lines that InfluxDB will not have, and results that no line can hold."""
-        return self._delivery.refused + self._follower.unwritable
+        return self._follower.refused
 
     def write(self, commit: Commit) -> None:
         """Keep *commit* here; it is on its way to InfluxDB then."""
@@ -72,8 +75,8 @@ class InfluxDBStore:
 
     def models(self, selection: Selection) -> list[ModelRow]:
         """Model versions in the order of their names."""
-        self._catch_up()
-        return question.models(self._wire.query, selection)
+        with self._asking():
+            return question.models(self._wire.query, selection)
 
     def inferences(self, selection: Selection, *, limit: int, before: Place | None = None) -> list[InferenceRow]:
         """By their start, newest first, at most *limit*; before *before* where given."""
@@ -81,8 +84,8 @@ class InfluxDBStore:
 
     def aggregates(self, selection: Selection, *, step_ns: int, by: Sequence[str]) -> list[AggregateRow]:
         """Totals of each group in each step."""
-        self._catch_up()
-        return question.aggregates(self._wire.query, selection, step_ns, by)
+        with self._asking():
+            return question.aggregates(self._wire.query, selection, step_ns, by)
 
     def points(self, selection: Selection, *, limit: int) -> list[PointRow]:
         """Data points of metrics, newest first, at most *limit*."""
@@ -90,13 +93,13 @@ class InfluxDBStore:
 
     def drift(self, selection: Selection, *, limit: int) -> list[DriftRow]:
         """Findings whose window ends in the selection, newest first, at most *limit*."""
-        self._catch_up()
-        return question.drift(self._wire.query, selection, limit)
+        with self._asking():
+            return question.drift(self._wire.query, selection, limit)
 
     def transitions(self, selection: Selection, *, limit: int) -> list[TransitionRow]:
         """Steps of alerts, newest first, at most *limit*."""
-        self._catch_up()
-        return question.transitions(self._wire.query, selection, limit)
+        with self._asking():
+            return question.transitions(self._wire.query, selection, limit)
 
     def trim(self, before_ns: int) -> int:
         """Delete here what is older than *before_ns*. What InfluxDB keeps, and for how long, it is told there."""
@@ -112,7 +115,14 @@ class InfluxDBStore:
         self._wire.close()
         self._local.close()
 
-    def _catch_up(self) -> None:
-        """Let an answer hold what was written before it was asked for, if InfluxDB keeps up."""
-        if not self._follower.wait(self._patience_s) and self._follower.trouble:
-            raise StorageError(self._follower.trouble)
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """One of few questions at once; its answer holds what was written before it, if InfluxDB keeps up."""
+        if not self._slots.acquire(timeout=_TURN_S):
+            raise StorageError(f"{self._name} is slow: {_QUESTIONS} questions wait for its answer; ask again later")
+        try:
+            if not self._follower.wait(self._patience_s) and self._follower.trouble:
+                raise StorageError(self._follower.trouble)
+            yield
+        finally:
+            self._slots.release()

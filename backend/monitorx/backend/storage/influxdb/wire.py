@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from influxdb_client.client.influxdb_client import InfluxDBClient
 
 _CONNECT_S, _TIMEOUT_S = 3.0, 30.0
+_QUESTION_S = 5.0  # somebody waits for the answer
 _CHUNK_ROWS = 5_000
 
 
@@ -29,12 +30,14 @@ class Wire:
     One database, written to at `/write`.
 
     Args:
-        timeout_s: How long one answer may take.
+        timeout_s: How long InfluxDB may be silent after a write.
+        question_s: The same after a question.
     """
 
-    def __init__(self, target: Target, *, timeout_s: float = _TIMEOUT_S) -> None:
+    def __init__(self, target: Target, *, timeout_s: float = _TIMEOUT_S, question_s: float = _QUESTION_S) -> None:
         self._target = target
         self._http = httpx.Client(base_url=target.url, timeout=httpx.Timeout(timeout_s, connect=_CONNECT_S))
+        self._patience = httpx.Timeout(question_s, connect=min(question_s, _CONNECT_S))
 
     def write(self, lines: Sequence[str]) -> Answer:
         """Send *lines*; what the server said."""
@@ -61,11 +64,12 @@ class Wire:
         Raises:
             StorageError: It cannot be had.
         """
-        parameters = {"db": self._target.database, "epoch": "ns", "chunked": "true", "chunk_size": str(_CHUNK_ROWS)}
-        with (
-            self._told(),
-            self._http.stream("POST", "/query", params=parameters, data={"q": statement}, **self._identity()) as answer,
-        ):
+        request: dict[str, Any] = {  # Any: what httpx takes
+            "params": {"db": self._target.database, "epoch": "ns", "chunked": "true", "chunk_size": str(_CHUNK_ROWS)},
+            "data": {"q": statement},
+            "timeout": self._patience,
+        }
+        with self._told(), self._http.stream("POST", "/query", **request, **self._identity()) as answer:
             if answer.status_code >= 400:
                 message = _message(answer.read())
                 if answer.status_code == 404:
@@ -108,8 +112,8 @@ class WireV2(Wire):
         ConfigError: influxdb-client is not installed.
     """
 
-    def __init__(self, target: Target, *, timeout_s: float = _TIMEOUT_S) -> None:
-        super().__init__(target, timeout_s=timeout_s)
+    def __init__(self, target: Target, *, timeout_s: float = _TIMEOUT_S, question_s: float = _QUESTION_S) -> None:
+        super().__init__(target, timeout_s=timeout_s, question_s=question_s)
         try:
             import influxdb_client  # noqa: F401  checked at the start, used at the first write
         except ModuleNotFoundError:
