@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import beta
 
-from monitorx.backend.detector import RankLocationDetector, Reference, Sketch, drifted, reference_of, sketch_of
-from monitorx.sketch import Anchor, choose, fold
-from monitorx.sketch.exponential import dense
+from monitorx.backend.detector import RankLocationDetector, Reference, Sketch, drifted, reference_of
+from monitorx.sketch import Anchor, choose
+from tests.detector.build import sketch
 
 Values = npt.NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], Values]
@@ -121,26 +121,7 @@ class Stream:
 
     def _sketch(self, name: str, values: Values) -> Sketch:
         anchor = self._anchors[name]
-        return folded(values, anchor)
-
-
-def folded(values: Values, anchor: Anchor, *, scale: int = SCALE) -> Sketch:
-    """*values* as the backend sees them."""
-    histogram = fold(values, anchor, scale=scale)
-    (positive_offset, positive), (negative_offset, negative) = dense(histogram.positive), dense(histogram.negative)
-    return sketch_of(
-        center=anchor.center,
-        anchor=anchor.scale,
-        scale=histogram.scale,
-        zero_count=histogram.zero_count,
-        zero_threshold=histogram.zero_threshold,
-        positive_offset=positive_offset,
-        positive=positive,
-        negative_offset=negative_offset,
-        negative=negative,
-        low=histogram.min,
-        high=histogram.max,
-    )
+        return sketch(values, anchor)
 
 
 def measure(*, windows: int, trials: int, seed: int, streams: int = STREAMS) -> Result:

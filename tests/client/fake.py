@@ -1,11 +1,14 @@
 """A server as a function: what it was asked, and the answers it was told to give."""
 
+import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+
+from monitorx.client import BreakerSettings, ClientSettings, MonitorXClient, Retry
 
 Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 
@@ -59,3 +62,31 @@ class Time:
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.now_s += seconds
+
+
+NOW_NS = 1_759_996_800_000_000_000
+TAKEN = httpx.Response(202, json={"accepted": 1, "rejected": 0, "message": ""})
+AWAY = httpx.ConnectError("connection refused")
+PATIENT = ClientSettings(flush_every_s=3600.0, retry=Retry(attempts=1), breaker=BreakerSettings(failures=100))
+
+
+def connected(server: FakeServer, settings: ClientSettings = PATIENT, **given: Any) -> MonitorXClient:
+    return MonitorXClient(
+        "http://monitorx.test",
+        service="shop",
+        instance="shop-1",
+        settings=settings,
+        transport=server.transport(),
+        clock=lambda: NOW_NS,
+        **given,
+    )
+
+
+def run(server: FakeServer, work: Callable[[MonitorXClient], Awaitable[Any]], **given: Any) -> Any:
+    """What *work* gives, inside of the client's `async with`."""
+
+    async def inside() -> Any:
+        async with connected(server, **given) as client:
+            return await work(client)
+
+    return asyncio.run(inside())

@@ -105,8 +105,10 @@ def test_what_is_not_understood_is_counted(data: object) -> None:
     assert intake.take_dropped() == {}
 
 
+@pytest.mark.needs("sklearn")  # brings scipy
 def test_sparse_matrices_are_left_out() -> None:
-    sparse = pytest.importorskip("scipy.sparse", reason="scipy is not installed")
+    from scipy import sparse
+
     intake = Intake()
 
     assert intake.copy(sparse.csr_matrix(np.eye(3))) is None

@@ -224,6 +224,7 @@ def test_a_sink_that_raises_does_not_end_the_buffer(caplog: pytest.LogCaptureFix
 
     assert len(watch.inferences) == 1
     assert "1 inferences could not be folded and are lost" in caplog.text
+    assert watch.buffer.failed == 1
 
 
 def test_threads_lose_and_double_nothing() -> None:

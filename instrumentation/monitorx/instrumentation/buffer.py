@@ -54,6 +54,7 @@ class Buffer:
         self._records: deque[Inference] = deque()
         self._drops = itertools.count()  # next() is atomic, += is not
         self._dropped = 0
+        self._failed = 0
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -84,8 +85,13 @@ class Buffer:
         """How many were dropped because the buffer was full, since the process began."""
         return self._dropped
 
+    @property
+    def failed(self) -> int:
+        """How many a sink failed on, since the process began."""
+        return self._failed
+
     def flush(self) -> None:
-        """Fold what is there, on the calling thread. What a sink fails on is lost, with a log line."""
+        """Fold what is there, on the calling thread. What a sink fails on is lost: counted, with a log line."""
         with self._lock, suppress_instrumentation():
             records = self._records
             taken = [records.popleft() for _ in range(len(records))]
@@ -96,6 +102,7 @@ class Buffer:
             try:
                 self.sink.fold(taken)
             except Exception:
+                self._failed += len(taken)
                 logger.exception("%d inferences could not be folded and are lost", len(taken))
 
     def _start_thread(self) -> None:

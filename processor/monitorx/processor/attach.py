@@ -106,7 +106,7 @@ class Attachment:
         self._clock = clock
         self._aggregator = Aggregator(clock(), Distributions(anchors))
         self._outbox = Outbox()
-        self._buffer_dropped = buffer.dropped
+        self._buffer_dropped, self._buffer_failed = buffer.dropped, buffer.failed
         self._start_anew()
         buffer.sink = self._aggregator
         if anchors is not None:
@@ -160,12 +160,15 @@ class Attachment:
             return False
 
     def _count_drops(self, interval: Interval) -> None:
-        dropped = self._buffer.dropped
+        dropped, failed = self._buffer.dropped, self._buffer.failed
         too_old, values_too_old = self._outbox.take_dropped()
-        for reason, count in (("buffer_full", dropped - self._buffer_dropped), ("too_old", too_old)):
-            if count:
-                interval.dropped[reason] = count
-        self._buffer_dropped = dropped
+        lost = {
+            "buffer_full": dropped - self._buffer_dropped,
+            "fold_failed": failed - self._buffer_failed,
+            "too_old": too_old,
+        }
+        interval.dropped.update({reason: count for reason, count in lost.items() if count})
+        self._buffer_dropped, self._buffer_failed = dropped, failed
         refused = {} if self._buffer.intake is None else self._buffer.intake.take_dropped()
         for reason, count in (*refused.items(), ("too_old", values_too_old)):
             if count:
@@ -175,7 +178,7 @@ class Attachment:
         # What is here is the parent's to send, and its connections are not ours to use.
         self._aggregator.forget(self._clock())
         self._outbox.clear()
-        self._buffer_dropped = 0
+        self._buffer_dropped = self._buffer_failed = 0
         stopped = self._stopping.is_set()
         self._start_anew()
         if not stopped:
