@@ -8,7 +8,8 @@ inference that is not generative (docs/reference/semantic-conventions.md); `moni
 from typing import Final
 
 METRIC_OVERFLOW: Final = "otel.metric.overflow"
-DROP_REASON: Final = "monitorx.drop.reason"  # of inferences: buffer_full | fold_failed | too_old; of values: see the table of metrics
+# Of inferences: buffer_full | fold_failed | too_old; of values: see the table of metrics.
+DROP_REASON: Final = "monitorx.drop.reason"
 
 ERROR_TYPE: Final = "error.type"
 SERVICE_NAME: Final = "service.name"
