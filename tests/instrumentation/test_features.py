@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from monitorx.instrumentation.buffer import Buffer
-from monitorx.instrumentation.features import FEATURES_KEPT, Intake, names_of
+from monitorx.instrumentation.features import FEATURES_KEPT, Intake, Packed, names_of
 from monitorx.instrumentation.inference import Inference, Kind, Model, Subject
 from tests.support.watch import Kept
 
@@ -30,8 +30,18 @@ def test_a_copy_stays_what_it_was_when_the_caller_goes_on() -> None:
     rows += 9
     lists[0][0] = 9.0
 
-    np.testing.assert_array_equal(copies[0], np.zeros((2, 2)))
+    assert copies[0] == Packed(np.dtype(float), (2, 2), bytes(32))
+    assert copies[0].size == 4
     assert copies[1] == [[0.0, 1.0], [2.0, 3.0]]
+
+
+@pytest.mark.parametrize("rows", [np.array([["a"]]), np.array([[None]]), np.array([[1j]]), np.zeros((0, 3))])
+def test_an_array_that_holds_no_plain_numbers_is_copied_as_it_is(rows: Any) -> None:
+    copied = Intake().copy(rows)
+
+    assert type(copied) is np.ndarray
+    assert copied is not rows
+    np.testing.assert_array_equal(copied, rows)
 
 
 def test_a_memory_map_is_copied_into_memory(tmp_path: Path) -> None:

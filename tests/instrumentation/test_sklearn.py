@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from monitorx.instrumentation import name_model
-from monitorx.instrumentation.features import Intake
+from monitorx.instrumentation.features import Intake, Packed
 from monitorx.instrumentation.tabular.sklearn import SklearnInstrumentor, sizes
 from tests.support.watch import Watch
 
@@ -242,6 +242,8 @@ def observed(watch: Watch) -> list[tuple[object, object, object]]:
     """Rows, names and output that each inference carries, as plain values."""
 
     def plain(value: Any) -> object:
+        if isinstance(value, Packed):
+            return np.frombuffer(value.data, value.dtype).reshape(value.shape).tolist()
         return value.tolist() if hasattr(value, "tolist") else value
 
     return [(plain(i.rows), plain(i.names), plain(i.output)) for i in watch.inferences]
@@ -337,7 +339,7 @@ def test_a_class_pickled_by_value_loads_where_there_is_no_monitorx(tmp_path: Pat
     path = tmp_path / "model.pkl"
     write = f"""
 import cloudpickle, sys
-from monitorx.instrumentation.features import Intake
+from monitorx.instrumentation.features import Intake, Packed
 from monitorx.instrumentation.tabular.sklearn import SklearnInstrumentor
 SklearnInstrumentor().instrument()
 from sklearn.base import BaseEstimator

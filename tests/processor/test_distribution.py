@@ -158,9 +158,9 @@ def test_values_wait_for_an_anchor_and_all_of_them_are_counted() -> None:
     values = RANDOM.normal(1_000, 1, 300)
     made = Distributions()
 
-    made.add(call(values[:150, None]))
+    made.add(SUBJECT, [call(values[:150, None])])
     early, _ = made.take(1)
-    made.add(call(values[150:, None]))
+    made.add(SUBJECT, [call(values[150:, None])])
     later, _ = made.take(2)
 
     assert early[point("x0")].histogram is None
@@ -181,7 +181,7 @@ def test_values_wait_for_an_anchor_and_all_of_them_are_counted() -> None:
 )
 def test_few_values_are_not_kept_for_ever(now_ns: int, is_last: bool, count: int) -> None:
     made = Distributions()
-    made.add(call([[1.0], [2.0], [3.0]]))
+    made.add(SUBJECT, [call([[1.0], [2.0], [3.0]])])
 
     made.take(1)
     taken, _ = made.take(now_ns, is_last=is_last)
@@ -191,9 +191,9 @@ def test_few_values_are_not_kept_for_ever(now_ns: int, is_last: bool, count: int
 
 def test_an_anchor_once_chosen_stays() -> None:
     made = Distributions()
-    made.add(call(RANDOM.normal(0, 1, (300, 1))))
+    made.add(SUBJECT, [call(RANDOM.normal(0, 1, (300, 1)))])
     made.take(1)
-    made.add(call(RANDOM.normal(500, 9, (300, 1))))
+    made.add(SUBJECT, [call(RANDOM.normal(500, 9, (300, 1)))])
 
     (found,) = made.take(2)[0].values()
 
@@ -202,7 +202,7 @@ def test_an_anchor_once_chosen_stays() -> None:
 
 def test_missing_and_infinite_values_are_counted_apart() -> None:
     made = Distributions({("fraud", None, "x0", "input"): Anchor(0.0, 1.0)})
-    made.add(call([[math.nan], [None], [math.inf], [-math.inf], [1.0]]))
+    made.add(SUBJECT, [call([[math.nan], [None], [math.inf], [-math.inf], [1.0]])])
 
     (found,) = made.take(1)[0].values()
 
@@ -211,21 +211,21 @@ def test_missing_and_infinite_values_are_counted_apart() -> None:
 
 def test_after_a_fork_anchors_stay_and_counts_are_the_parents() -> None:
     made = Distributions()
-    made.add(call(RANDOM.normal(0, 1, (300, 1))))
+    made.add(SUBJECT, [call(RANDOM.normal(0, 1, (300, 1)))])
     made.fold()
-    made.add(call(RANDOM.normal(0, 1, (5, 2))))
+    made.add(SUBJECT, [call(RANDOM.normal(0, 1, (5, 2)))])
 
     made.forget()
 
     assert made.take(1) == ({}, {})
-    made.add(call([[1.0]]))
+    made.add(SUBJECT, [call([[1.0]])])
     (found,) = made.take(2)[0].values()
     assert (found.anchor, found.count) == (Anchor(0.0, 1.0), 1)
 
 
 def test_features_of_all_models_together_are_bounded() -> None:
     made = Distributions(features=2)
-    made.add(call([[1.0, 2.0, 3.0]]))
+    made.add(SUBJECT, [call([[1.0, 2.0, 3.0]])])
 
     taken, dropped = made.take(1, is_last=True)
 
@@ -234,7 +234,7 @@ def test_features_of_all_models_together_are_bounded() -> None:
 
 def test_what_a_kept_inference_carried_is_let_go() -> None:
     made, inference = Distributions(), call([[1.0]], ["a"], np.zeros(1))
-    made.add(inference)
+    made.add(SUBJECT, [inference])
 
     made.fold()
 
@@ -264,7 +264,7 @@ def reference(folder: Path, *features: dict[str, Any], version: str = "") -> str
 def test_a_reference_gives_the_anchor(tmp_path: Path) -> None:
     path = reference(tmp_path, {"name": "x0", "role": "input", "center": 7.0, "scale": 3.0}, version="3")
     made = Distributions(anchors_from(path))
-    made.add(call([[7.0, 1.0]]))
+    made.add(SUBJECT, [call([[7.0, 1.0]])])
 
     taken, _ = made.take(1)
 

@@ -40,6 +40,26 @@ def test_merging_counts_exactly_what_recording_together_counts(left: list[float]
     assert apart.sum == pytest.approx(together.sum, rel=1e-9, abs=1e-3)  # float addition depends on the order
 
 
+ODD = st.sampled_from([0.0, -0.0, 1e-13, 2.0**-40, 2.0**40, 1e13, 5e-324, math.inf, -math.inf, math.nan])
+
+
+@given(BATCHES, st.lists(st.one_of(st.floats(min_value=1e-9, max_value=1e9), ODD)), st.sampled_from([0.0, 1.0]))
+def test_recording_all_counts_what_recording_each_counts(
+    before: list[float], values: list[float], zero_threshold: float
+) -> None:
+    one_by_one, together = (
+        histogram(before, zero_threshold=zero_threshold),
+        histogram(before, zero_threshold=zero_threshold),
+    )
+
+    for value in values:
+        one_by_one.record(value)
+    together.record_all(values)
+
+    assert counts(together) == counts(one_by_one)
+    assert together.sum == pytest.approx(one_by_one.sum, rel=1e-9, abs=1e-3)
+
+
 @given(BATCHES, BATCHES, BATCHES)
 def test_merging_is_associative_and_commutative(a: list[float], b: list[float], c: list[float]) -> None:
     x, y, z = histogram(a), histogram(b), histogram(c)

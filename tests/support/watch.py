@@ -33,6 +33,8 @@ class CountingIds(IdGenerator):
 class Kept:
     """A sink that keeps what it is given."""
 
+    is_quick = False
+
     def __init__(self) -> None:
         self.inferences: list[Inference] = []
 

@@ -19,7 +19,7 @@ class Identity(NamedTuple):
 
 _explicit: dict[int, Identity] = {}
 _loaded: dict[int, Identity] = {}
-_watched: dict[int, "weakref.ref[object]"] = {}
+NAMED: dict[int, "weakref.ref[object]"] = {}  # all of which something is known, by id
 
 
 def name_model(model: object, *, name: str, version: str | None = None) -> None:
@@ -42,7 +42,7 @@ def note_origin(model: object, *, name: str, version: str | None = None) -> None
 
 def identity_of(model: object) -> Identity | None:
     """What is known of *model*, or None."""
-    if not _watched:
+    if not NAMED:
         return None
     key = id(model)
     return _explicit.get(key) or _loaded.get(key)
@@ -59,14 +59,14 @@ def file_stem(path: object) -> str | None:
 # No lock: every step is one dictionary operation, and a finaliser may run in the middle of any of them.
 def _remember(model: object, names: dict[int, Identity], identity: Identity) -> None:
     key = id(model)
-    if key not in _watched:
+    if key not in NAMED:
         try:
-            _watched[key] = weakref.ref(model, lambda _: _forget(key))
+            NAMED[key] = weakref.ref(model, lambda _: _forget(key))
         except TypeError:
             raise TypeError(f"a {type(model).__name__} cannot be named: it does not allow weak references") from None
     names[key] = identity
 
 
 def _forget(key: int) -> None:
-    for names in (_explicit, _loaded, _watched):
+    for names in (_explicit, _loaded, NAMED):
         names.pop(key, None)

@@ -61,7 +61,7 @@ class Subject:
         return f"{self.operation} {self.model.name}"
 
     @cached_property
-    def span_attributes(self) -> dict[str, str | int]:
+    def span_attributes(self) -> dict[str, str]:
         """Everything that is known before the call."""
         known = {
             **self.point_attributes,
@@ -70,7 +70,7 @@ class Subject:
             attributes.ML_DEVICE_TYPE: self.device,
             attributes.ML_TASK_TYPE: self.task,
         }
-        return {key: value for key, value in known.items() if value is not None}
+        return {key: str(value) for key, value in known.items() if value is not None}
 
     @cached_property
     def point_attributes(self) -> dict[str, str]:
@@ -82,7 +82,7 @@ class Subject:
             attributes.ML_MODEL_KIND: str(self.kind),
             attributes.ML_FRAMEWORK_NAME: self.framework,
         }
-        return {key: value for key, value in known.items() if value is not None}
+        return {key: str(value) for key, value in known.items() if value is not None}
 
 
 class Inference:
@@ -121,21 +121,22 @@ class Inference:
         "token",
     )
 
-    known_batch_size: int | None
     started_ns: int
 
-    def __init__(self, subject: Subject, start_ns: int, batch_size: int | None = None) -> None:
+    def __init__(
+        self, subject: Subject, start_ns: int, batch_size: int | None = None, finisher: "Finisher | None" = None
+    ) -> None:
         self.subject = subject
         self.start_ns = start_ns
         self.duration_s = 0.0
-        self.batch_size = batch_size
+        self.batch_size = self.known_batch_size = batch_size
         self.input_shape: tuple[int, ...] | None = None
         self.error_type: str | None = None
         self.span_context: SpanContext | None = None
         self.rows: object = None
         self.names: object = None
         self.output: object = None
-        self.finisher: Finisher | None = None
+        self.finisher = finisher
         self.span: Span | None = None
         self.token: Token[Context] | None = None
 

@@ -14,6 +14,8 @@ from monitorx.semconv.metrics import INFERENCE_BATCH_SIZE, INFERENCE_DURATION, I
 class MetricsApi:
     """Records duration, batch size and samples; the trace of each goes along, for exemplars."""
 
+    is_quick = False
+
     def __init__(self, meter_provider: metrics.MeterProvider | None = None) -> None:
         meter = metrics.get_meter(SCOPE_NAME, scope_version(), meter_provider, schema_url=SCHEMA_URL)
         self._duration = meter.create_histogram(INFERENCE_DURATION, "s", "Duration of a call of a model.")

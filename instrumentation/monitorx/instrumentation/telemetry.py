@@ -19,15 +19,14 @@ from opentelemetry import context as otel
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.instrumentation.utils import suppress_instrumentation
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import Span, Status, StatusCode
 
 from monitorx.instrumentation.buffer import Buffer
 from monitorx.instrumentation.inference import Inference, Subject
 from monitorx.instrumentation.scope import SCOPE_NAME, scope_version
 from monitorx.instrumentation.sink import MetricsApi
+from monitorx.instrumentation.span import Start, start_of
 from monitorx.semconv import SCHEMA_URL, attributes
-
-INTERNAL = SpanKind.INTERNAL
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +60,9 @@ class Emitter:
         self.buffer = Buffer(MetricsApi()) if buffer is None else buffer
         self.clock = clock
         self.timer = timer
-        self._tracer = trace.get_tracer(SCOPE_NAME, scope_version(), tracer_provider, SCHEMA_URL)
+        self._tracer_provider = tracer_provider
+        self._start_span: Start | None = None
+        self._has_tracer = False
         self._faults = itertools.count(1)
         self.faults = 0  # errors of our own that were kept from the application
 
@@ -84,7 +85,12 @@ class Emitter:
         try:
             if context is None and (context := outermost()) is None:
                 return None
-            inference = self._begin(subject, batch_size, context, feature_count)
+            inference = Inference(subject, self.clock(), batch_size, self)
+            start_span = self._start_span if self._has_tracer else self._tracer()
+            if start_span is not None:
+                inference.span, inference.span_context = start_span(
+                    subject.span_name, context, subject.span_attributes, inference.start_ns, batch_size, feature_count
+                )
             inference.token = _enter(inference, context)
             inference.started_ns = self.timer()
         except Exception:  # noqa: BLE001 - the boundary to the application: it must not see our faults
@@ -94,43 +100,26 @@ class Emitter:
 
     def prepare(self, subject: Subject) -> Inference | None:
         """Begin an inference that is current only within `active(inference)`: for calls that run in several steps."""
-        try:
-            context = outermost()
-            if context is None:
-                return None
-            inference = self._begin(subject, None, context, None)
-            inference.started_ns = self.timer()
-        except Exception:  # noqa: BLE001 - the boundary to the application: it must not see our faults
-            self.count_fault("starting an inference")
-            return None
+        inference = self.start(subject)
+        if inference is not None:
+            _leave(inference)
         return inference
 
-    def _begin(
-        self, subject: Subject, batch_size: int | None, context: Context, feature_count: int | None
-    ) -> Inference:
-        start_ns = self.clock()
-        inference = Inference(subject, start_ns, batch_size)
-        known: dict[str, str | int] = subject.span_attributes
-        if batch_size is not None:
-            known = {**known, attributes.ML_REQUEST_BATCH_SIZE: batch_size}
-            if feature_count is not None:
-                known[attributes.ML_REQUEST_FEATURE_COUNT] = feature_count
-        span = self._tracer.start_span(subject.span_name, context, INTERNAL, known, None, start_ns)
-        inference.span = span
-        if span.is_recording():
-            inference.span_context = span.get_span_context()
-        inference.known_batch_size = batch_size
-        inference.finisher = self
-        return inference
+    def _tracer(self) -> Start | None:
+        """What starts spans; asked again as long as the process has no provider of tracers."""
+        provider = self._tracer_provider or trace.get_tracer_provider()
+        if isinstance(provider, trace.ProxyTracerProvider):
+            return None
+        self._start_span = start_of(provider.get_tracer(SCOPE_NAME, scope_version(), schema_url=SCHEMA_URL))
+        self._has_tracer = True
+        return self._start_span
 
     def finish(self, inference: Inference) -> None:
         """Close *inference* and hand it on; called by the inference itself, once."""
         try:
             duration_ns = self.timer() - inference.started_ns
             inference.duration_s = duration_ns * 1e-9
-            token, inference.token = inference.token, None
-            if token is not None:
-                otel.detach(token)
+            _leave(inference)
             span, inference.span = inference.span, None
             if span is not None and inference.span_context is not None:
                 _end(span, inference, inference.start_ns + duration_ns)
@@ -153,10 +142,15 @@ def outermost() -> Context | None:
 
 
 def _enter(inference: Inference, context: Context) -> Token[Context]:
-    span = inference.span
-    if span is not None and (inference.span_context or span.get_span_context()).trace_id:
-        return otel.attach(Context({**context, _INSIDE: True, _SPAN: span}))
+    if inference.span is not None:
+        return otel.attach(Context({**context, _INSIDE: True, _SPAN: inference.span}))
     return otel.attach(Context({**context, _INSIDE: True}) if context else _INSIDE_ONLY)
+
+
+def _leave(inference: Inference) -> None:
+    token, inference.token = inference.token, None
+    if token is not None:
+        otel.detach(token)
 
 
 def _end(span: Span, inference: Inference, end_ns: int) -> None:

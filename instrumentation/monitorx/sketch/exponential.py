@@ -9,12 +9,14 @@ Source: OpenTelemetry metrics data model, ExponentialHistogram.
 
 import math
 from bisect import bisect_left
+from collections.abc import Sequence
 from math import frexp, isfinite
 
 LATENCY_SCALE = 5  # 32 buckets to a doubling: a quantile is at most 2.2 % off
 
 # Bucket edges end at 2^±40 (1e-12 to 1e12), which bounds a histogram at 80 * 2^scale buckets a sign.
 LOWEST_EXPONENT, HIGHEST_EXPONENT = -40, 40
+_LOWEST, _HIGHEST = 2.0**LOWEST_EXPONENT, 2.0**HIGHEST_EXPONENT
 
 
 class ExponentialHistogram:
@@ -87,6 +89,24 @@ class ExponentialHistogram:
             index = self._last
         buckets = self.positive if value > 0 else self.negative
         buckets[index] = buckets.get(index, 0) + times
+
+    def record_all(self, values: Sequence[float]) -> None:
+        """Count each of *values*: what `record` makes of them one by one, in less time."""
+        if not values:
+            return
+        total, least, most = sum(values), min(values), max(values)
+        if not (isfinite(total) and max(self.zero_threshold, _LOWEST) < least and most <= _HIGHEST):
+            for value in values:
+                self.record(value)
+            return
+        self.sum += total
+        self.min = min(self.min, least)
+        self.max = max(self.max, most)
+        buckets, scale, edges = self.positive, self.scale, edges_of(self.scale)
+        for value in values:
+            mantissa, exponent = frexp(value)
+            index = ((exponent - 1) << scale) + bisect_left(edges, mantissa) - 1  # as bucket_index
+            buckets[index] = buckets.get(index, 0) + 1
 
     def merge(self, other: "ExponentialHistogram") -> None:
         """

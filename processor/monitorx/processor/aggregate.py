@@ -5,7 +5,7 @@ An `Interval` holds counts, never calls: a few hundred bytes for each model, ope
 Intervals merge exactly.
 """
 
-import threading
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -42,15 +42,17 @@ class Series:
         self.newest: Inference | None = None
         self.slowest: Inference | None = None
 
-    def add(self, inference: Inference) -> None:
-        """Count one call."""
-        self.duration.record(inference.duration_s)
-        if inference.batch_size is not None:
-            self.batch_size.record(inference.batch_size)
-            self.samples += inference.batch_size
-        span = inference.span_context
-        if span is not None and span.trace_flags.sampled:
-            self._show(inference)
+    def add(self, inferences: Sequence[Inference]) -> None:
+        """Count some calls."""
+        self.duration.record_all([inference.duration_s for inference in inferences])
+        for batch_size, calls in Counter([inference.batch_size for inference in inferences]).items():
+            if batch_size is not None:
+                self.batch_size.record(batch_size, calls)
+                self.samples += batch_size * calls
+        for inference in inferences:
+            span = inference.span_context
+            if span is not None and span.trace_flags.sampled:
+                self._show(inference)
 
     def merge(self, other: "Series") -> None:
         """Add *other*."""
@@ -137,19 +139,17 @@ def _add(counts: dict[str, int], more: dict[str, int]) -> None:
 
 class Aggregator:
     """
-    The sink of an attached process: adds inferences to the open interval.
+    The sink of an attached process: adds inferences to the open interval. Not thread-safe: its buffer holds a lock.
 
     Args:
         now_ns: Since epoch, when the first interval begins.
         distributions: Counts what inferences carry of their inputs and outputs.
     """
 
+    is_quick = True
+
     def __init__(self, now_ns: int, distributions: Distributions | None = None) -> None:
         self._distributions = distributions or Distributions()
-        self._start_anew(now_ns)
-
-    def _start_anew(self, now_ns: int) -> None:
-        self._lock = threading.Lock()
         self._open(now_ns)
 
     def _open(self, now_ns: int) -> None:
@@ -158,33 +158,36 @@ class Aggregator:
 
     def fold(self, inferences: Sequence[Inference]) -> None:
         """Add *inferences*."""
-        with self._lock:
-            known = self._known
-            for inference in inferences:
-                key = (inference.subject, inference.error_type)
-                series = known.get(key)
-                if series is None:
-                    series = known[key] = self._interval.of(point_of(*key))
-                series.add(inference)
-                if inference.rows is not None or inference.output is not None:
-                    self._distributions.add(inference)
-            self._distributions.fold_if_many()
+        alike: dict[tuple[Subject, str | None], list[Inference]] = {}
+        for inference in inferences:
+            key = inference.subject, inference.error_type
+            found = alike.get(key)
+            if found is None:
+                found = alike[key] = []
+            found.append(inference)
+        for key, found in alike.items():
+            series = self._known.get(key)
+            if series is None:
+                series = self._known[key] = self._interval.of(point_of(*key))
+            series.add(found)
+            seen = [inference for inference in found if inference.rows is not None or inference.output is not None]
+            self._distributions.add(key[0], seen)
+        self._distributions.fold_if_many()
 
     def take(self, now_ns: int, *, is_last: bool = False) -> Interval:
         """Close the open interval at *now_ns*, and open the next, unless this is the last of the process."""
-        with self._lock:
-            closed = self._interval
-            closed.end_ns = now_ns
-            overflow = closed.series.get(OVERFLOW)
-            closed.overflowed = 0 if overflow is None else overflow.duration.count
-            closed.features, closed.values_dropped = self._distributions.take(now_ns, is_last=is_last)
-            self._open(now_ns)
-            return closed
+        closed = self._interval
+        closed.end_ns = now_ns
+        overflow = closed.series.get(OVERFLOW)
+        closed.overflowed = 0 if overflow is None else overflow.duration.count
+        closed.features, closed.values_dropped = self._distributions.take(now_ns, is_last=is_last)
+        self._open(now_ns)
+        return closed
 
     def forget(self, now_ns: int) -> None:
         """Start with nothing: after a fork, what is here is the parent's to send."""
         self._distributions.forget()
-        self._start_anew(now_ns)
+        self._open(now_ns)
 
 
 def point_of(subject: Subject, error_type: str | None) -> Point:

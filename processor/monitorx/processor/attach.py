@@ -142,8 +142,7 @@ class Attachment:
     def export_once(self, *, is_last: bool = False) -> bool:
         """Close the open interval and send all that waits. Says whether everything was delivered."""
         with suppress_instrumentation():
-            self._buffer.flush()
-            interval = self._aggregator.take(self._clock(), is_last=is_last)
+            interval = self._buffer.drain(lambda: self._aggregator.take(self._clock(), is_last=is_last))
             self._count_drops(interval)
             self._outbox.put(interval, interval.end_ns)
             return self._outbox.send(self._send) == 0

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from monitorx.instrumentation.features import FEATURES_KEPT
+from monitorx.instrumentation.features import FEATURES_KEPT, Packed
 from monitorx.instrumentation.inference import Inference
 
 NAME_LENGTH: Final = 200
@@ -45,7 +45,7 @@ def _blocks(numpy: Any, inferences: Sequence[Inference], drop: Count) -> Iterato
     for inference in inferences:
         rows: Array = inference.rows
         if rows is not None:
-            shape = (type(rows), id(inference.names), _kind(rows))
+            shape = id(inference.names), _kind(rows)
             known = alike.get(shape)
             if known is None:
                 alike[shape] = inference.names, [rows]
@@ -59,19 +59,25 @@ def _blocks(numpy: Any, inferences: Sequence[Inference], drop: Count) -> Iterato
 
 
 def _kind(rows: Array) -> object:
+    """What can be joined is of one kind."""
+    if isinstance(rows, Packed):
+        return Packed, rows.dtype, rows.shape[1:]
     if isinstance(rows, list):
-        return len(rows[0])
-    return tuple(rows.columns) if hasattr(rows, "columns") else rows.shape[1:]
+        return list, len(rows[0])
+    return type(rows), tuple(rows.columns) if hasattr(rows, "columns") else rows.shape[1:]
 
 
 def _joined(numpy: Any, parts: list[Any]) -> Array:
-    if isinstance(parts[0], list):
+    first = parts[0]
+    if isinstance(first, Packed):
+        return numpy.frombuffer(b"".join([part.data for part in parts]), first.dtype).reshape(-1, *first.shape[1:])
+    if isinstance(first, list):
         rows = [row for part in parts for row in part]
         is_plain = not any(isinstance(value, str | bytes) for value in rows[0])
         return numpy.array(rows, dtype=numpy.float64 if is_plain else object)
     if len(parts) == 1:
-        return parts[0]
-    if hasattr(parts[0], "columns"):
+        return first
+    if hasattr(first, "columns"):
         return sys.modules["pandas"].concat(parts, ignore_index=True)
     return numpy.concatenate(parts)
 
@@ -115,12 +121,13 @@ def _outputs(numpy: Any, operation: str, outputs: list[Array], drop: Count) -> I
     role = OUTPUT if operation == "predict" else SCORE
     alike: dict[object, list[Array]] = {}
     for output in outputs:
-        if isinstance(output, numpy.ndarray) and output.ndim in (1, 2) and output.dtype.kind in "fiu":
-            alike.setdefault(output.shape[1:], []).append(output)
+        is_array = isinstance(output, Packed | numpy.ndarray)
+        if is_array and len(output.shape) in (1, 2) and output.dtype.kind in "fiu":
+            alike.setdefault(_kind(output), []).append(output)
         else:
             drop("unsupported", 1)
     for same in alike.values():
-        block = numpy.concatenate(same).astype(numpy.float64)
+        block = _joined(numpy, same).astype(numpy.float64)
         if block.ndim == 1 or block.shape[1] == 1:
             yield Column(operation, role, block.reshape(-1))
         elif role == OUTPUT:

@@ -5,7 +5,7 @@ An anchor is chosen once, from a feature's first values, and kept as long as the
 give it before. Until there are enough values they wait.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monitorx.instrumentation.features import FEATURES_KEPT
@@ -22,7 +22,7 @@ from monitorx.sketch import Anchor, ExponentialHistogram, choose, fold
 from monitorx.sketch.anchor import ENOUGH, SAMPLE
 from monitorx.sketch.fold import fold_into
 
-ROWS_WAITING = 4_096  # folded at this many, or when an interval is closed
+ROWS_WAITING = 1_024  # folded at this many, or when an interval is closed
 VALUES_WAITING = 400_000
 FEATURES_IN_ALL = 2_000  # of all models of a process
 PATIENCE_NS = 10 * 60 * 10**9  # so long do values wait for more of them, before an anchor is chosen from what is there
@@ -108,14 +108,12 @@ class Distributions:
         for feature in self._features.values():
             feature.forget()
 
-    def add(self, inference: Inference) -> None:
-        """Keep what *inference* carries, for the next fold."""
-        waiting = self._waiting.get(inference.subject)
-        if waiting is None:
-            waiting = self._waiting[inference.subject] = []
-        waiting.append(inference)
-        self._rows += inference.batch_size or 1
-        self._values += _size(inference.rows)
+    def add(self, subject: Subject, inferences: Sequence[Inference]) -> None:
+        """Keep what *inferences* of *subject* carry, for the next fold."""
+        if inferences:
+            self._waiting.setdefault(subject, []).extend(inferences)
+            self._rows += sum(inference.batch_size or 1 for inference in inferences)
+            self._values += sum(_size(inference.rows) for inference in inferences)
 
     def fold_if_many(self) -> None:
         """Fold what waits, if it is much."""

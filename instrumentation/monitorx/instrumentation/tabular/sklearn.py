@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from monitorx.instrumentation.features import names_of
-from monitorx.instrumentation.identity import Identity, identity_of
+from monitorx.instrumentation.identity import NAMED, Identity, identity_of
 from monitorx.instrumentation.inference import Kind, Model, Subject
 from monitorx.instrumentation.instrumentor import Instrumentor
 from monitorx.instrumentation.patch import Function, Patches
@@ -102,18 +102,28 @@ class _Estimators:
         patches, emitter, root = self._patches, self._emitter, self._root
         operation, tasks = function.__name__, self._tasks
         subjects: dict[tuple[type, Identity | None, str | None], Subject] = {}
+        of_class: dict[type, Subject] = {}  # where all objects of a class have one, unless one is named
         gives_scores = operation in SCORES
 
-        def call(self: Any, *args: Any, **kwargs: Any) -> Any:  # Any: the method's own arguments and result
-            context = outermost()
-            if context is None or not patches.active or not isinstance(self, root):
-                return function(self, *args, **kwargs)
-            key = type(self), identity_of(self), tasks.of(self)
+        def subject_of(model: object) -> Subject:
+            cls = type(model)
+            key = cls, identity_of(model), tasks.of(model)
             subject = subjects.get(key)
             if subject is None:
                 subject = _subject(operation, *key)
                 if len(subjects) < SUBJECTS_KEPT:
                     subjects[key] = subject
+                    if key[1] is None and not tasks.differ(cls):
+                        of_class[cls] = subject
+            return subject
+
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:  # Any: the method's own arguments and result
+            context = outermost()
+            if context is None or not patches.active or not isinstance(self, root):
+                return function(self, *args, **kwargs)
+            subject = None if NAMED else of_class.get(type(self))
+            if subject is None:
+                subject = subject_of(self)
             data = args[0] if args else kwargs.get("X")
             intake = emitter.buffer.intake
             rows = None if intake is None else intake.copy(data)  # before the call, which may change it

@@ -37,6 +37,10 @@ class Tasks:
             known = self._learn(type(model))
         return _asked(model) if known is _ASK else known
 
+    def differ(self, cls: type) -> bool:
+        """Whether objects of *cls* are asked one by one."""
+        return _of_class(cls) is _ASK
+
     def _learn(self, cls: type) -> object:
         known = _of_class(cls)
         if len(self._known) < CLASSES_KEPT:
