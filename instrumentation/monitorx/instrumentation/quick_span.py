@@ -19,7 +19,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Tracer, _Span
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.sdk.trace.sampling import Decision
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, StaticSampler
 from opentelemetry.sdk.util import BoundedList
 from opentelemetry.trace import (
     INVALID_SPAN_CONTEXT,
@@ -60,7 +60,8 @@ def quick_start(tracer: trace.Tracer) -> Start | None:
         return None
     processor, limits = tracer.span_processor, tracer._span_limits
     new_trace, new_span = tracer.id_generator.generate_trace_id, tracer.id_generator.generate_span_id
-    is_random = tracer.id_generator.is_trace_id_random
+    root_flags = _RANDOM if tracer.id_generator.is_trace_id_random() else 0
+    dropping = tracer.sampler if _drops_all(tracer.sampler) else None
     make_context = _valid if type(tracer.id_generator) is RandomIdGenerator else SpanContext
     count_start = tracer._tracer_metrics.start_span
     most = limits.max_span_attributes if limits.max_span_attribute_length is None else 0
@@ -85,10 +86,14 @@ def quick_start(tracer: trace.Tracer) -> Start | None:
             return NonRecordingSpan(above), None
         parent = above if above is not None and above.is_valid else None
         if parent is None:
-            trace_id, flags = new_trace(), _RANDOM if is_random() else 0
+            trace_id, flags = new_trace(), root_flags
         else:
             trace_id, flags = parent.trace_id, parent.trace_flags & _RANDOM
         sampler = tracer.sampler
+        if sampler is dropping:
+            state = None if parent is None else parent.trace_state
+            count_start(parent, _DROP)
+            return NonRecordingSpan(make_context(trace_id, new_span(), False, _FLAGS[flags], state)), None
         result = sampler.should_sample(context, trace_id, name, INTERNAL, known, ())
         decision = result.decision
         if decision is _SAMPLE:
@@ -198,6 +203,10 @@ class QuickSpan(_Span):
             self._end_time,
             self._instrumentation_scope,
         )
+
+
+def _drops_all(sampler: Sampler) -> bool:
+    return type(sampler) is StaticSampler and sampler.should_sample(None, 1, "").decision is _DROP
 
 
 def _valid(
