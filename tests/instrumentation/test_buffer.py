@@ -114,6 +114,24 @@ def test_a_large_input_is_folded_by_a_thread_at_once() -> None:
     assert sink.folds == [("monitorx-fold", 3)]
 
 
+def test_a_large_input_within_a_fold_waits_for_nobody() -> None:
+    class Calling(Quick):
+        def fold(self, inferences: Sequence[Inference]) -> None:
+            super().fold(inferences)
+            if len(self.folds) == 1:  # as a finaliser or a handler of signals may, on this thread
+                intake.copy(np.zeros((LARGE, 1)))
+                append(buffer, 1)
+
+    sink, intake = Calling(), Intake()
+    buffer = Buffer(sink)
+    buffer.observe(intake)
+
+    append(buffer, FOLD_AT)
+    buffer.flush()
+
+    assert sum(number for _, number in sink.folds) == FOLD_AT + 1
+
+
 def test_nothing_is_folded_between_draining_and_what_is_taken() -> None:
     sink = Quick()
     buffer = Buffer(sink)

@@ -67,7 +67,8 @@ class Buffer:
         self._drops = itertools.count()  # next() is atomic, += is not
         self._dropped = 0
         self._failed = 0
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of folding
+        self._starting = threading.Lock()  # of the thread: never waited for, the holder of the other one may come here
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         if self.intake is not None:
@@ -140,10 +141,13 @@ class Buffer:
         self._wake.set()
 
     def _start_thread(self) -> None:
-        with self._lock:
-            if self._thread is not None:
-                return
-            self._thread = self._make_thread()
+        if not self._starting.acquire(blocking=False):
+            return
+        try:
+            if self._thread is None:
+                self._thread = self._make_thread()
+        finally:
+            self._starting.release()
 
     def _make_thread(self) -> threading.Thread:
         wake = self._wake
