@@ -114,6 +114,51 @@ def test_a_large_input_is_folded_by_a_thread_at_once() -> None:
     assert sink.folds == [("monitorx-fold", 3)]
 
 
+@pytest.mark.parametrize("rows", [np.array([["a", None]], dtype=object), [[1.0, 2.0]], np.zeros((LARGE - 1, 1))])
+def test_what_takes_time_to_count_is_left_to_a_thread(rows: object) -> None:
+    sink, intake = Quick(), Intake()
+    buffer = Buffer(sink)
+    buffer.observe(intake)
+    for _ in range(5):
+        intake.copy(rows)
+
+    append(buffer, FOLD_AT)
+
+    assert sink.folded.wait(20)
+    assert {name for name, _ in sink.folds} == {"monitorx-fold"}
+
+
+def test_an_interrupt_passes_and_what_it_ended_is_counted() -> None:
+    class Interrupted(Quick):
+        def fold(self, inferences: Sequence[Inference]) -> None:
+            if not self.folds:
+                self.folds.append(("", 0))
+                raise KeyboardInterrupt
+            super().fold(inferences)
+
+    sink = Interrupted()
+    buffer = Buffer(sink)
+
+    with pytest.raises(KeyboardInterrupt):
+        append(buffer, FOLD_AT)
+    append(buffer, FOLD_AT)
+
+    assert (buffer.failed, sink.folds[1:]) == (FOLD_AT, [("MainThread", FOLD_AT)])
+
+
+def test_a_lock_that_was_left_held_does_not_end_the_counting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitorx.instrumentation.buffer.LOST_S", 0.01)
+    sink = Quick()
+    buffer = Buffer(sink)
+    append(buffer, 3)
+    buffer._lock.acquire()
+
+    buffer.flush()
+    append(buffer, FOLD_AT)
+
+    assert sink.folds == [("MainThread", 3), ("MainThread", FOLD_AT)]
+
+
 def test_a_large_input_within_a_fold_waits_for_nobody() -> None:
     class Calling(Quick):
         def fold(self, inferences: Sequence[Inference]) -> None:

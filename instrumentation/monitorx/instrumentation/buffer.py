@@ -27,6 +27,7 @@ CAPACITY = 65_536
 FOLD_AT = 512  # a caller folds this many
 WAKE_AT = 4_096  # the thread is woken early at this many
 FOLD_EVERY_S = 1.0
+LOST_S = 5.0  # no fold takes so long
 
 T = TypeVar("T")
 
@@ -89,12 +90,8 @@ class Buffer:
             return
         records.append(inference)
         if self.sink.is_quick:
-            # Whoever comes while somebody folds goes on: nobody waits.
-            if length >= FOLD_AT - 1 and self._lock.acquire(blocking=False):
-                try:
-                    self._fold()
-                finally:
-                    self._lock.release()
+            if length >= FOLD_AT - 1:
+                self._fold_or_wake()
         elif self._thread is None:
             self._start_thread()
         elif not length % WAKE_AT and length:
@@ -112,14 +109,30 @@ class Buffer:
 
     def flush(self) -> None:
         """Fold what is there. What a sink fails on is lost: counted, with a log line."""
-        with self._lock:
-            self._fold()
+        self.drain(lambda: None)
 
     def drain(self, take: Callable[[], T]) -> T:
         """What *take* gives after all that is there was folded, and before anything else is."""
-        with self._lock:
+        while not (lock := self._lock).acquire(timeout=LOST_S):
+            self._lock = threading.Lock()  # what a handler of signals raised left the other one held for ever
+        try:
             self._fold()
             return take()
+        finally:
+            lock.release()
+
+    def _fold_or_wake(self) -> None:
+        """On the caller's thread, if that takes little time. Who comes while somebody folds goes on."""
+        if self.intake is not None and not self.intake.is_light:
+            if not self._wake.is_set():
+                self._wake_thread()
+            return
+        lock = self._lock
+        if lock.acquire(blocking=False):
+            try:
+                self._fold()
+            finally:
+                lock.release()
 
     def _fold(self) -> None:
         with suppress_instrumentation():
@@ -134,6 +147,9 @@ class Buffer:
             except Exception:
                 self._failed += len(taken)
                 logger.exception("%d inferences could not be folded and are lost", len(taken))
+            except BaseException:  # of the caller's own: an interrupt, or the end of the process
+                self._failed += len(taken)
+                raise
 
     def _wake_thread(self) -> None:
         if self._thread is None:

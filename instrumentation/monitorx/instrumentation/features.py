@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 VALUES_KEPT: Final = 4_000_000  # waiting to be folded: 32 MB of doubles
 VALUES_A_CALL: Final = 1_000_000  # of a larger batch rows are taken at even steps
 LARGE: Final = 4_096  # values of one call, from which on the fold does not wait for its turn
+LIGHT: Final = 16_384  # values that a caller may be asked to count at once
 FEATURES_KEPT: Final = 100  # of a model
 
 PACKED: Final = "?bBhHiIlLqQefd"  # the numbers that are packed, by numpy's letters
@@ -42,6 +43,7 @@ class Intake:
 
     Attributes:
         wake: Called when the fold should come at once.
+        is_light: Whether counting what waits takes a millisecond or two: few values, and all of them packed.
     """
 
     def __init__(self, *, capacity: int = VALUES_KEPT, values_a_call: int = VALUES_A_CALL) -> None:
@@ -53,8 +55,13 @@ class Intake:
 
     def start_anew(self) -> None:
         """Forget what was counted; what waits is the parent's after a fork."""
-        self._waiting = 0
+        self.emptied()
         self._dropped: dict[str, int] = {}
+
+    @property
+    def is_light(self) -> bool:
+        """See above."""
+        return self._are_packed and self._waiting <= LIGHT
 
     def copy(self, data: Data) -> Data:
         """
@@ -70,6 +77,7 @@ class Intake:
                     dtype = data.dtype
                     if dtype.char in PACKED:
                         return _new(Packed, (dtype, data.shape, data.tobytes()))
+                    self._are_packed = False
                     return data.copy()
                 part = self._narrow(data)
                 return self._large(part, part.size, lambda part, step: part[::step].copy())
@@ -81,6 +89,7 @@ class Intake:
     def emptied(self) -> None:
         """All that waited has been taken. Races with `copy` lose a few counts, until the next time."""
         self._waiting = 0
+        self._are_packed = True
 
     def take_dropped(self) -> dict[str, int]:
         """Values that were not copied since the last time, by reason."""
@@ -113,6 +122,7 @@ class Intake:
         if kept < size:
             self._drop("buffer_full", size - kept)
         self._waiting += kept
+        self._are_packed = False
         if kept >= LARGE:
             self.wake()
         return taken

@@ -94,7 +94,7 @@ def quick_start(tracer: trace.Tracer) -> Start | None:
             state = None if parent is None else parent.trace_state
             count_start(parent, _DROP)
             return NonRecordingSpan(make_context(trace_id, new_span(), False, _FLAGS[flags], state)), None
-        result = sampler.should_sample(context, trace_id, name, INTERNAL, known, ())
+        result = sampler.should_sample(context, trace_id, name, INTERNAL, {**known}, ())
         decision = result.decision
         if decision is _SAMPLE:
             flags |= _SAMPLED

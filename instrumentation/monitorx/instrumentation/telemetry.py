@@ -107,9 +107,11 @@ class Emitter:
 
     def _tracer(self) -> Start | None:
         """What starts spans; asked again as long as the process has no provider of tracers."""
-        provider = self._tracer_provider or trace.get_tracer_provider()
-        if isinstance(provider, trace.ProxyTracerProvider):
-            return None
+        provider = self._tracer_provider
+        if provider is None or isinstance(provider, trace.ProxyTracerProvider):
+            provider = trace.get_tracer_provider()
+            if isinstance(provider, trace.ProxyTracerProvider):
+                return None
         self._start_span = start_of(provider.get_tracer(SCOPE_NAME, scope_version(), schema_url=SCHEMA_URL))
         self._has_tracer = True
         return self._start_span

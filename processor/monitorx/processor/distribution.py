@@ -8,7 +8,7 @@ give it before. Until there are enough values they wait.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monitorx.instrumentation.features import FEATURES_KEPT
+from monitorx.instrumentation.features import FEATURES_KEPT, Packed
 from monitorx.instrumentation.inference import Inference, Subject
 from monitorx.processor.columns import Column, columns_of
 from monitorx.semconv.attributes import (
@@ -23,7 +23,7 @@ from monitorx.sketch.anchor import ENOUGH, SAMPLE
 from monitorx.sketch.fold import fold_into
 
 ROWS_WAITING = 1_024  # folded at this many, or when an interval is closed
-VALUES_WAITING = 400_000
+VALUES_WAITING = 32_768
 FEATURES_IN_ALL = 2_000  # of all models of a process
 PATIENCE_NS = 10 * 60 * 10**9  # so long do values wait for more of them, before an anchor is chosen from what is there
 
@@ -104,6 +104,7 @@ class Distributions:
         self._open: dict[Point, Distribution] = {}
         self._waiting: dict[Subject, list[Inference]] = {}
         self._rows = self._values = 0
+        self._are_packed = True
         self._dropped: dict[str, int] = {}
         for feature in self._features.values():
             feature.forget()
@@ -114,16 +115,18 @@ class Distributions:
             self._waiting.setdefault(subject, []).extend(inferences)
             self._rows += sum(inference.batch_size or 1 for inference in inferences)
             self._values += sum(_size(inference.rows) for inference in inferences)
+            self._are_packed = self._are_packed and all(isinstance(i.rows, Packed) for i in inferences)
 
     def fold_if_many(self) -> None:
-        """Fold what waits, if it is much."""
-        if self._rows >= ROWS_WAITING or self._values >= VALUES_WAITING:
+        """Fold what waits, if it is much, or takes time: the next to fold may be a caller, who should not wait."""
+        if self._rows >= ROWS_WAITING or self._values >= VALUES_WAITING or not self._are_packed:
             self.fold()
 
     def fold(self) -> None:
         """Count what waits."""
         waiting, self._waiting = self._waiting, {}
         self._rows = self._values = 0
+        self._are_packed = True
         for subject, inferences in waiting.items():
             for column in columns_of(subject.operation, inferences, self.drop):
                 self._count(subject, column)
