@@ -53,6 +53,9 @@ WAYS = (
 TARGETS_US = {"no tracer": 20.0, "span not sampled": 20.0, SAMPLED: 50.0}
 
 
+Rows = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
+
 class Discard(SpanExporter):
     """Takes spans and forgets them."""
 
@@ -111,15 +114,18 @@ def attached(*, features: bool = True) -> Buffer:
     return buffer
 
 
+def model_and_row() -> tuple[LogisticRegression, Rows]:
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(200, 4))
+    return LogisticRegression().fit(rows, (rows[:, 0] > 0).astype(int)), rows[:1]
+
+
 def work(way: str, calls: int, pipe: Connection) -> None:
     """One process: for each word from *pipe* a round, answered by CPU microseconds a call."""
     watcher, settle = emitter(way, calls)
     if watcher is not None:
         SklearnInstrumentor().instrument(emitter=watcher)
-    random = np.random.default_rng(0)
-    rows = random.normal(size=(200, 4))
-    model = LogisticRegression().fit(rows, (rows[:, 0] > 0).astype(int))
-    row = rows[:1]
+    model, row = model_and_row()
     if way == WAITING:
         threading.Thread(target=wait_again_and_again, daemon=True).start()
     if way == BARE:

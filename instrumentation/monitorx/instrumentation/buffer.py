@@ -20,11 +20,13 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from monitorx.instrumentation.features import Intake
 from monitorx.instrumentation.inference import Inference
 from monitorx.instrumentation.lifecycle import after_fork, at_exit
+from monitorx.instrumentation.turn import give_turn
 
 logger = logging.getLogger(__name__)
 
 CAPACITY = 65_536
 FOLD_AT = 512  # a caller folds this many
+TURN_AT = 128  # threads that wait for the interpreter have it for an instant, each time that so many have come
 WAKE_AT = 4_096  # the thread is woken early at this many
 FOLD_EVERY_S = 1.0
 LOST_S = 5.0  # no fold takes so long
@@ -89,6 +91,8 @@ class Buffer:
             self._dropped = next(self._drops) + 1
             return
         records.append(inference)
+        if not length % TURN_AT and length:
+            give_turn()
         if self.sink.is_quick:
             if length >= FOLD_AT - 1:
                 self._fold_or_wake()

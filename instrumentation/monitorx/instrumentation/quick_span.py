@@ -61,8 +61,8 @@ def quick_start(tracer: trace.Tracer) -> Start | None:
     processor, limits = tracer.span_processor, tracer._span_limits
     new_trace, new_span = tracer.id_generator.generate_trace_id, tracer.id_generator.generate_span_id
     root_flags = _RANDOM if tracer.id_generator.is_trace_id_random() else 0
-    dropping = tracer.sampler if _drops_all(tracer.sampler) else None
-    make_context = _valid if type(tracer.id_generator) is RandomIdGenerator else SpanContext
+    makes_random_ids = type(tracer.id_generator) is RandomIdGenerator
+    make_context = _valid if makes_random_ids else SpanContext
     count_start = tracer._tracer_metrics.start_span
     most = limits.max_span_attributes if limits.max_span_attribute_length is None else 0
     shared = {  # what all spans of one tracer share is kept once, in their class
@@ -72,6 +72,19 @@ def quick_start(tracer: trace.Tracer) -> Start | None:
         "_span_processor": processor,
     }
     of_tracer: type[QuickSpan] = type("_Span", (QuickSpan,), shared)
+
+    def trace_of(parent: SpanContext | None) -> tuple[int, int]:
+        if parent is None:
+            return new_trace(), root_flags
+        return parent.trace_id, parent.trace_flags & _RANDOM
+
+    def dropped(parent: SpanContext | None) -> SpanContext:
+        trace_id, flags = trace_of(parent)
+        return make_context(trace_id, new_span(), False, _FLAGS[flags], None if parent is None else parent.trace_state)
+
+    # Whoever makes ids of his own is asked for those of each span, in their order.
+    dropping = tracer.sampler if makes_random_ids and _drops_all(tracer.sampler) else None
+    dropped_of_tracer: type[DroppedSpan] = type("NonRecordingSpan", (DroppedSpan,), {"_make": staticmethod(dropped)})
 
     def start(
         name: str,
@@ -85,15 +98,11 @@ def quick_start(tracer: trace.Tracer) -> Start | None:
         if not tracer._is_enabled():
             return NonRecordingSpan(above), None
         parent = above if above is not None and above.is_valid else None
-        if parent is None:
-            trace_id, flags = new_trace(), root_flags
-        else:
-            trace_id, flags = parent.trace_id, parent.trace_flags & _RANDOM
         sampler = tracer.sampler
         if sampler is dropping:
-            state = None if parent is None else parent.trace_state
             count_start(parent, _DROP)
-            return NonRecordingSpan(make_context(trace_id, new_span(), False, _FLAGS[flags], state)), None
+            return dropped_of_tracer(parent), None
+        trace_id, flags = trace_of(parent)
         result = sampler.should_sample(context, trace_id, name, INTERNAL, {**known}, ())
         decision = result.decision
         if decision is _SAMPLE:
@@ -117,14 +126,24 @@ def quick_start(tracer: trace.Tracer) -> Start | None:
 class _Made:
     """An attribute that is made when somebody asks for it, and kept in the object."""
 
-    def __init__(self, make: "Callable[[QuickSpan], object]") -> None:
+    def __init__(self, make: Callable[[Any], object]) -> None:  # Any: the object, of the class that this stands in
         self._make = make
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    def __get__(self, span: "QuickSpan", owner: type) -> object:
+    def __get__(self, span: Span, owner: type) -> object:
         return vars(span).setdefault(self._name, self._make(span))  # of two threads both get the same
+
+
+class DroppedSpan(NonRecordingSpan):
+    """A span of which nothing is recorded; it makes its context when somebody asks for it."""
+
+    _make: Callable[[SpanContext | None], SpanContext]
+    _context: Any = _Made(lambda span: span._make(span._parent))
+
+    def __init__(self, parent: SpanContext | None) -> None:
+        self._parent = parent
 
 
 class QuickSpan(_Span):
