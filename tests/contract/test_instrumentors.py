@@ -18,6 +18,7 @@ from monitorx.instrumentation.features import Intake
 from monitorx.instrumentation.instrumentor import Instrumentor
 from monitorx.instrumentation.tabular.sklearn import SklearnInstrumentor
 from monitorx.instrumentation.vision.onnxruntime import OnnxRuntimeInstrumentor
+from tests.support.interrupt import assert_it_comes_out_of_each_line
 from tests.support.watch import Watch
 
 ROWS = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0], [3.0, 3.0]], dtype=np.float32)
@@ -115,6 +116,11 @@ def test_the_calls_own_exception_passes_and_is_counted(case: Case, watch: Watch,
 
     assert [call[3] is not None for call in watch.calls] == [True]
     assert watch.spans[0]["status"] == "ERROR"
+
+
+@pytest.mark.usefixtures("instrumentor")
+def test_what_a_handler_of_signals_raises_comes_out(case: Case, watch: Watch, model: Any) -> None:
+    assert_it_comes_out_of_each_line(watch, lambda: case.call(model))
 
 
 def test_signature_name_and_documentation_stay(case: Case, watch: Watch, model: Any) -> None:
@@ -251,6 +257,7 @@ def test_a_forked_child_sends_its_own_calls_and_only_those(case: Case) -> None:
     script = f"""
 import os, sys
 from tests.contract import test_instrumentors as contract
+from tests.support.interrupt import assert_it_comes_out_of_each_line
 from tests.support.watch import Watch
 case = contract.CASES[{[c.values[0] for c in CASES].index(case)}].values[0]
 watch, model = Watch(), case.load()

@@ -107,7 +107,7 @@ def test_only_the_outermost_call_is_an_inference() -> None:
     outer = start(watch)
 
     assert watch.emitter.start(FRAUD) is None
-    assert watch.emitter.prepare(FRAUD) is None
+    assert watch.emitter.start(FRAUD, is_current=False) is None
 
     outer.stop()
     start(watch).stop()
@@ -133,7 +133,7 @@ def test_the_span_is_current_within_the_call_and_not_after() -> None:
 
 def test_a_prepared_inference_is_current_only_in_its_steps() -> None:
     watch = Watch()
-    inference = watch.emitter.prepare(FRAUD)
+    inference = watch.emitter.start(FRAUD, is_current=False)
     assert inference is not None
 
     with active(inference):
@@ -200,7 +200,7 @@ def test_a_fault_of_ours_is_counted_and_not_raised() -> None:
     emitter = Emitter(Broken(), Buffer(Kept(), fold_every_s=3600))
 
     assert emitter.start(FRAUD) is None
-    assert emitter.prepare(FRAUD) is None
+    assert emitter.start(FRAUD, is_current=False) is None
     assert emitter.faults == 2
     assert trace.get_current_span(Context()) is trace.INVALID_SPAN
 

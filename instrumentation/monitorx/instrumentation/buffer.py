@@ -17,6 +17,7 @@ from typing import Protocol, TypeVar
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
+from monitorx.instrumentation.boundary import is_ours
 from monitorx.instrumentation.features import Intake
 from monitorx.instrumentation.inference import Inference
 from monitorx.instrumentation.lifecycle import after_fork, at_exit
@@ -148,12 +149,11 @@ class Buffer:
                 return
             try:
                 self.sink.fold(taken)
-            except Exception:
+            except BaseException as error:
                 self._failed += len(taken)
+                if not is_ours(error):
+                    raise
                 logger.exception("%d inferences could not be folded and are lost", len(taken))
-            except BaseException:  # of the caller's own: an interrupt, or the end of the process
-                self._failed += len(taken)
-                raise
 
     def _wake_thread(self) -> None:
         if self._thread is None:

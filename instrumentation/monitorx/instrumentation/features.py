@@ -10,6 +10,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
+from monitorx.instrumentation.boundary import is_ours
+
 VALUES_KEPT: Final = 4_000_000  # waiting to be folded: 32 MB of doubles
 VALUES_A_CALL: Final = 1_000_000  # of a larger batch rows are taken at even steps
 LARGE: Final = 4_096  # values of one call, from which on the fold does not wait for its turn
@@ -82,7 +84,9 @@ class Intake:
                 part = self._narrow(data)
                 return self._large(part, part.size, lambda part, step: part[::step].copy())
             return self._copy_other(data)
-        except Exception:  # noqa: BLE001 - the boundary to the application: whatever *data* does, it is not our fault
+        except Exception as error:
+            if not is_ours(error):
+                raise
             self._drop("unsupported", 1)
             return None
 
@@ -150,7 +154,9 @@ def names_of(model: object) -> Data:
         while "steps" in known:
             known = known["steps"][0][1].__dict__
         return known.get("feature_names_in_")
-    except Exception:  # noqa: BLE001 - a model of the application's own may be anything
+    except Exception as error:  # a model of the application's own may be anything
+        if not is_ours(error):
+            raise
         return None
 
 

@@ -162,9 +162,8 @@ class Inference:
 
     def stop(self) -> None:
         """The call has returned. Only the first of `stop` and `fail` counts."""
-        finisher, self.finisher = self.finisher, None
-        if finisher is not None:
-            finisher.finish(self)
+        if self.finisher is not None:
+            self.finisher.finish(self)
 
     def fail(self, error: BaseException) -> None:
         """The call has raised *error*. Only the first of `stop` and `fail` counts."""

@@ -20,13 +20,14 @@ def of_function(function: Function, subject: Subject, emitter: Callable[[], Emit
     """Each call is an inference."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        inference = emitter().start(subject)
+        inference = None
         try:
+            inference = emitter().start(subject)
             result = function(*args, **kwargs)
+            _stop(inference)
         except BaseException as error:
             _fail(inference, error)
             raise
-        _stop(inference)
         return result
 
     return call
@@ -36,13 +37,14 @@ def of_coroutine(function: Function, subject: Subject, emitter: Callable[[], Emi
     """Each awaited call is an inference."""
 
     async def call(*args: Any, **kwargs: Any) -> Any:
-        inference = emitter().start(subject)
+        inference = None
         try:
+            inference = emitter().start(subject)
             result = await function(*args, **kwargs)
+            _stop(inference)
         except BaseException as error:
             _fail(inference, error)
             raise
-        _stop(inference)
         return result
 
     return call
@@ -52,7 +54,7 @@ def of_generator(function: Function, subject: Subject, emitter: Callable[[], Emi
     """Each run through the items is an inference; what is sent or thrown in arrives."""
 
     def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        inference = emitter().prepare(subject)
+        inference = emitter().start(subject, is_current=False)
         generator = function(*args, **kwargs)
         step = partial(next, generator)
         while True:
@@ -82,7 +84,7 @@ def of_async_generator(function: Function, subject: Subject, emitter: Callable[[
     """The same for asynchronous generators."""
 
     async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        inference = emitter().prepare(subject)
+        inference = emitter().start(subject, is_current=False)
         generator = function(*args, **kwargs)
         step = partial(anext, generator)
         while True:

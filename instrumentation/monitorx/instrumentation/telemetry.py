@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import Token
 from functools import cache
 
 from opentelemetry import context as otel
@@ -21,6 +20,7 @@ from opentelemetry.context import Context
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.trace import Span, Status, StatusCode
 
+from monitorx.instrumentation.boundary import is_ours
 from monitorx.instrumentation.buffer import Buffer
 from monitorx.instrumentation.inference import Inference, Subject
 from monitorx.instrumentation.scope import SCOPE_NAME, scope_version
@@ -72,15 +72,18 @@ class Emitter:
         batch_size: int | None = None,
         context: Context | None = None,
         feature_count: int | None = None,
+        *,
+        is_current: bool = True,
     ) -> Inference | None:
         """
-        Begin an inference that is current on this thread until it stops; None where there is none to begin.
+        Begin an inference; None where there is none to begin.
 
         Args:
             subject: What is called.
             batch_size: Where it is known already; it may be set until the inference stops.
             context: What `outermost` gave, for callers that asked it themselves.
             feature_count: Of one sample, where it is known.
+            is_current: On this thread until it stops; else only within `active(inference)`, for calls in several steps.
         """
         try:
             if context is None and (context := outermost()) is None:
@@ -91,19 +94,17 @@ class Emitter:
                 inference.span, inference.span_context = start_span(
                     subject.span_name, context, subject.span_attributes, inference.start_ns, batch_size, feature_count
                 )
-            inference.token = _enter(inference, context)
+            if is_current:
+                inference.token = otel.attach(_inside(inference, context))
             inference.started_ns = self.timer()
-        except Exception:  # noqa: BLE001 - the boundary to the application: it must not see our faults
+            return inference
+        except BaseException as error:
+            if context is not None and is_inside():
+                otel.attach(context)
+            if not is_ours(error):
+                raise
             self.count_fault("starting an inference")
             return None
-        return inference
-
-    def prepare(self, subject: Subject) -> Inference | None:
-        """Begin an inference that is current only within `active(inference)`: for calls that run in several steps."""
-        inference = self.start(subject)
-        if inference is not None:
-            _leave(inference)
-        return inference
 
     def _tracer(self) -> Start | None:
         """What starts spans; asked again as long as the process has no provider of tracers."""
@@ -119,6 +120,7 @@ class Emitter:
     def finish(self, inference: Inference) -> None:
         """Close *inference* and hand it on; called by the inference itself, once."""
         try:
+            inference.finisher = None
             duration_ns = self.timer() - inference.started_ns
             inference.duration_s = duration_ns * 1e-9
             _leave(inference)
@@ -126,7 +128,11 @@ class Emitter:
             if span is not None and inference.span_context is not None:
                 _end(span, inference, inference.start_ns + duration_ns)
             self.buffer.append(inference)
-        except Exception:  # noqa: BLE001 - the boundary to the application: it must not see our faults
+        except BaseException as error:
+            if is_inside():
+                _leave(inference)
+            if not is_ours(error):
+                raise
             self.count_fault("finishing an inference")
 
     def count_fault(self, doing: str) -> None:
@@ -143,16 +149,16 @@ def outermost() -> Context | None:
     return context
 
 
-def _enter(inference: Inference, context: Context) -> Token[Context]:
+def _inside(inference: Inference, context: Context) -> Context:
     if inference.span is not None:
-        return otel.attach(Context({**context, _INSIDE: True, _SPAN: inference.span}))
-    return otel.attach(Context({**context, _INSIDE: True}) if context else _INSIDE_ONLY)
+        return Context({**context, _INSIDE: True, _SPAN: inference.span})
+    return Context({**context, _INSIDE: True}) if context else _INSIDE_ONLY
 
 
 def _leave(inference: Inference) -> None:
-    token, inference.token = inference.token, None
-    if token is not None:
-        otel.detach(token)
+    if inference.token is not None:
+        otel.detach(inference.token)
+        inference.token = None
 
 
 def _end(span: Span, inference: Inference, end_ns: int) -> None:
@@ -169,15 +175,15 @@ def _end(span: Span, inference: Inference, end_ns: int) -> None:
 
 @contextmanager
 def active(inference: Inference | None) -> Iterator[None]:
-    """Make a prepared inference current for one of its steps; None changes nothing."""
+    """Make an inference current for one of its steps; None changes nothing."""
     if inference is None:
         yield
         return
-    token = _enter(inference, otel.get_current())
     try:
+        inference.token = otel.attach(_inside(inference, otel.get_current()))
         yield
     finally:
-        otel.detach(token)
+        _leave(inference)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
+from monitorx.instrumentation.boundary import is_ours
 from monitorx.instrumentation.features import FEATURES_KEPT, Packed
 from monitorx.instrumentation.inference import Inference
 
@@ -54,7 +55,9 @@ def _blocks(numpy: Any, inferences: Sequence[Inference], drop: Count) -> Iterato
     for names, parts in alike.values():
         try:
             yield names, _joined(numpy, parts)
-        except Exception:  # noqa: BLE001 - ragged rows, or whatever else an application may pass and a model refuse
+        except Exception as error:  # ragged rows, or whatever else an application may pass and a model refuse
+            if not is_ours(error):
+                raise
             drop("unsupported", len(parts))
 
 
@@ -112,7 +115,9 @@ def _numbers(numpy: Any, column: Array) -> Array | None:
             return None
         if column.dtype.kind in "fiub" or column.dtype == object:
             return column.to_numpy(dtype=numpy.float64, na_value=numpy.nan)
-    except Exception:  # noqa: BLE001 - objects that are no numbers after all
+    except Exception as error:  # objects that are no numbers after all
+        if not is_ours(error):
+            raise
         return None
     return None
 

@@ -11,6 +11,7 @@ from functools import partial
 from types import FunctionType, ModuleType
 from typing import Any, Final
 
+from monitorx.instrumentation.boundary import is_ours
 from monitorx.instrumentation.identity import file_stem, note_origin
 from monitorx.instrumentation.patch import Function, Patches, unwrapped
 from monitorx.instrumentation.telemetry import is_inside, quiet
@@ -59,8 +60,9 @@ def _mark(task: Task, *, inside: bool) -> Task:
         function, args, kwargs = task
         if inside or str(getattr(function, "__module__", "")).startswith(TRAINING_MODULES):
             return Quiet(function), args, kwargs
-    except Exception:  # noqa: BLE001, S110 - what is no task is joblib's to complain about
-        pass
+    except Exception as error:  # what is no task is joblib's to complain about
+        if not is_ours(error):
+            raise
     return task
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, Final
 
+from monitorx.instrumentation.boundary import is_ours
 from monitorx.instrumentation.features import names_of
 from monitorx.instrumentation.identity import NAMED, Identity, identity_of
 from monitorx.instrumentation.inference import Kind, Model, Subject
@@ -128,19 +129,20 @@ class _Estimators:
             intake = emitter.buffer.intake
             rows = None if intake is None else intake.copy(data)  # before the call, which may change it
             samples, features = sizes(data)
-            inference = emitter.start(subject, samples, context, features)
-            if inference is None:
-                return function(self, *args, **kwargs)
+            inference = None
             try:
+                inference = emitter.start(subject, samples, context, features)
                 result = function(self, *args, **kwargs)
+                if inference is not None:
+                    if intake is not None:
+                        inference.rows, inference.names = rows, names_of(self)
+                        if gives_scores or (operation == "predict" and subject.task == REGRESSION):
+                            inference.output = intake.copy(result)
+                    inference.stop()
             except BaseException as error:
-                inference.fail(error)
+                if inference is not None:
+                    inference.fail(error)
                 raise
-            if intake is not None:
-                inference.rows, inference.names = rows, names_of(self)
-                if gives_scores or (operation == "predict" and subject.task == REGRESSION):
-                    inference.output = intake.copy(result)
-            inference.stop()
             return result
 
         return call
@@ -166,7 +168,9 @@ def sizes(data: object) -> tuple[int | None, int | None]:
         rows = len(data)  # type: ignore[arg-type]  # what has no length raises, and says None
         first = data[0] if rows and isinstance(data, list | tuple) else None
         return rows, len(first) if isinstance(first, list | tuple) else None
-    except Exception:  # noqa: BLE001 - *data* is whatever the application passed
+    except Exception as error:  # *data* is whatever the application passed
+        if not is_ours(error):
+            raise
         return None, None
 
 

@@ -7,6 +7,8 @@ each time.
 
 from typing import Any, Final
 
+from monitorx.instrumentation.boundary import is_ours
+
 CLASSIFICATION: Final = "classification"
 REGRESSION: Final = "regression"
 
@@ -61,6 +63,7 @@ def _asked(model: Any) -> str | None:  # Any: an estimator, of whatever shape
                 return task
             known = model.__dict__
             model = known["steps"][-1][1] if "steps" in known else known["estimator"]
-    except Exception:  # noqa: BLE001, S110 - what it wraps is the application's own, and it need not say
-        pass
+    except Exception as error:  # what it wraps is the application's own, and it need not say
+        if not is_ours(error):
+            raise
     return None

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+from monitorx.instrumentation.boundary import is_ours
 from monitorx.instrumentation.identity import Identity, file_stem, identity_of
 from monitorx.instrumentation.inference import Inference, Kind, Model, Subject
 from monitorx.instrumentation.instrumentor import Instrumentor
@@ -68,16 +69,17 @@ def _observed(patches: Patches, emitter: Emitter, subjects: _Subjects, shape_of:
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:  # Any: the method's own arguments and result
             if not patches.active or outermost() is None:
                 return function(self, *args, **kwargs)
-            inference = _start(emitter, subjects, self)
-            if inference is None:
-                return function(self, *args, **kwargs)
+            inference = None
             try:
+                inference = _start(emitter, subjects, self)
                 result = function(self, *args, **kwargs)
+                if inference is not None:
+                    _note_shape(inference, shape_of, args, kwargs)
+                    inference.stop()
             except BaseException as error:
-                inference.fail(error)
+                if inference is not None:
+                    inference.fail(error)
                 raise
-            _note_shape(inference, shape_of, args, kwargs)
-            inference.stop()
             return result
 
         return call
@@ -88,7 +90,9 @@ def _observed(patches: Patches, emitter: Emitter, subjects: _Subjects, shape_of:
 def _start(emitter: Emitter, subjects: _Subjects, session: object) -> Inference | None:
     try:
         subject = subjects.of(session)
-    except Exception:  # noqa: BLE001 - the boundary to the application: it must not see our faults
+    except Exception as error:
+        if not is_ours(error):
+            raise
         emitter.count_fault("reading what a session serves")
         return None
     return emitter.start(subject)
@@ -99,8 +103,9 @@ def _note_shape(inference: Inference, shape_of: ShapeOf, args: Arguments, kwargs
         shape = tuple(int(size) for size in shape_of(args, kwargs))
         inference.input_shape = shape or None
         inference.batch_size = shape[0] if shape else 1
-    except Exception:  # noqa: BLE001, S110 - inputs without a shape (strings, sequences, maps) have no batch size
-        pass
+    except Exception as error:  # inputs without a shape (strings, sequences, maps) have no batch size
+        if not is_ours(error):
+            raise
 
 
 def _of_feed(args: Arguments, kwargs: dict[str, Any]) -> Sequence[int]:
