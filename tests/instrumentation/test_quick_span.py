@@ -1,5 +1,7 @@
 """A span of `quick_start` against the span that the SDK's tracer itself starts, in everything that others can see."""
 
+import copy
+import pickle
 import random
 import threading
 import time
@@ -105,7 +107,7 @@ def test_what_a_sampler_drops_without_being_asked_has_the_sdks_context(parent: P
 
 
 def dropped(way: Way, parent: Parent) -> list[object]:
-    random.seed(7)
+    """All but the ids, which are random."""
     start = of_fresh_tracer(way, sampler=ALWAYS_OFF)
     span, own = start("predict fraud", parent(start), KNOWN, START_NS)
     assert isinstance(span, NonRecordingSpan)
@@ -114,7 +116,31 @@ def dropped(way: Way, parent: Parent) -> list[object]:
     context = span.get_span_context()
     assert context is span.get_span_context()
     span.end()
-    return [own, span.is_recording(), context, type(context.trace_flags), repr(span)]
+    above = trace.get_current_span(parent(start)).get_span_context()
+    of_parent = context.trace_id == above.trace_id, context.span_id == above.span_id
+    flags, state = context.trace_flags, repr(context.trace_state)
+    return [own, span.is_recording(), context.is_valid, context.is_remote, of_parent, type(flags), flags, state]
+
+
+def test_a_dropped_span_can_be_sent_and_says_who_it_is() -> None:
+    span, _ = of_fresh_tracer(quick_start, sampler=ALWAYS_OFF)("predict fraud", Context(), KNOWN, START_NS)
+
+    copies = [pickle.loads(pickle.dumps(span)), copy.copy(span), copy.deepcopy(span)]
+
+    assert [made.get_span_context() for made in copies] == [span.get_span_context()] * 3
+    assert [type(made) for made in copies] == [NonRecordingSpan] * 3
+    assert repr(span) == repr(NonRecordingSpan(span.get_span_context()))
+
+
+def test_who_asks_a_dropped_span_does_not_change_the_applications_random_numbers() -> None:
+    start = of_fresh_tracer(quick_start, sampler=ALWAYS_OFF)
+    random.seed(7)
+    expected = random.random()
+
+    random.seed(7)
+    start("predict fraud", Context(), KNOWN, START_NS)[0].get_span_context()
+
+    assert random.random() == expected
 
 
 def test_who_makes_ids_of_his_own_makes_those_of_dropped_spans_too() -> None:
@@ -341,6 +367,18 @@ def test_a_span_that_is_not_known_is_started_by_the_tracer_itself(
     assert quick_start(TracerProvider(shutdown_on_exit=False).get_tracer("scope")) is None
     assert type(of_fresh_tracer(start_of)("predict fraud", Context(), KNOWN, START_NS)[0]) is sdk._Span
     assert_same(Situation(), start_of)
+
+
+def test_where_dropped_spans_hold_something_else_the_tracer_starts_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def keep(span: Any, context: SpanContext) -> None:
+        span._kept = context
+
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("scope")
+    assert quick_start(tracer) is not None
+
+    monkeypatch.setattr(NonRecordingSpan, "__init__", keep)
+
+    assert quick_start(tracer) is None
 
 
 def test_a_tracer_that_makes_no_spans_starts_none() -> None:

@@ -153,6 +153,26 @@ def test_uninstrumenting_restores_classes_made_meanwhile() -> None:
     assert dict(vars(BaseEstimator)) == before
 
 
+def test_a_class_that_cannot_be_described_predicts_as_before() -> None:
+    from sklearn.linear_model import LinearRegression
+
+    class Nowhere(LinearRegression):  # type: ignore[misc]  # the library has no types
+        pass
+
+    Nowhere.__module__ = None
+    watch, instrumentor = Watch(), SklearnInstrumentor()
+    model = Nowhere().fit(ROWS, LABELS)
+    plain = model.predict(ROWS)
+
+    instrumentor.instrument(emitter=watch.emitter)
+    seen = model.predict(ROWS)
+    instrumentor.uninstrument()
+
+    np.testing.assert_array_equal(seen, plain)
+    assert watch.inferences == []
+    assert watch.emitter.faults > 0
+
+
 def test_conditional_methods_stay_conditional(watch: Watch) -> None:
     from sklearn.linear_model import LinearRegression, LogisticRegression
     from sklearn.pipeline import make_pipeline

@@ -1,3 +1,4 @@
+import contextvars
 import threading
 
 import pytest
@@ -174,6 +175,20 @@ def test_the_mark_of_being_inside_travels_with_the_context() -> None:
     inference.stop()
 
     assert seen == [None]
+
+
+def test_what_a_call_started_is_watched_once_the_call_has_ended() -> None:
+    watch = Watch()
+    inference = start(watch)
+    begun_within = contextvars.copy_context()  # as of a task that outlives the call
+    inference.stop()
+    with quiet():
+        begun_in_a_training = contextvars.copy_context()
+
+    for context in (begun_within, begun_in_a_training):
+        context.run(lambda: start(watch).stop())
+
+    assert len(watch.inferences) == 3
 
 
 def test_without_a_tracer_there_is_a_record_without_a_span() -> None:

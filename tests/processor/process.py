@@ -51,7 +51,7 @@ class Told(MetricExporter):
 class Process:
     """An attached process on a clock of its own."""
 
-    def __init__(self, *answers: bool | Exception, capacity: int = 100) -> None:
+    def __init__(self, *answers: bool | Exception, capacity: int = 100, interval_s: float = 3600) -> None:
         self.now_ns = 100 * SECOND_NS
         self.exporter = Told(*answers)
         self.buffer = Buffer(Kept(), capacity=capacity, fold_every_s=3600)
@@ -59,7 +59,7 @@ class Process:
             self.buffer,
             lambda: self.exporter,
             lambda interval: metrics_data(interval, RESOURCE),
-            interval_s=3600,
+            interval_s=interval_s,
             anchors={("fraud", None, "x0", "input"): Anchor(10.0, 2.0)},
             clock=lambda: self.now_ns,
         )

@@ -170,6 +170,24 @@ def test_stopping_begins_the_last_export_and_does_not_wait_for_it() -> None:
     assert process.exporter.shutdowns == 1
 
 
+def test_the_thread_waits_for_its_turn_from_its_time_until_it_has_exported() -> None:
+    process = Process(interval_s=0.01)
+    wanted = [process.buffer.turns.is_wanted]
+    exported = threading.Event()
+
+    def see() -> None:
+        wanted.append(process.buffer.turns.is_wanted)
+        process.attachment.stop()
+        exported.set()
+
+    process.exporter.before = see
+    process.attachment.start()
+    assert exported.wait(20)
+    process.attachment.close()
+
+    assert wanted[:2] == [False, True]
+
+
 def test_closing_before_the_start_is_nothing() -> None:
     process = Process()
 

@@ -21,16 +21,16 @@ from monitorx.instrumentation.boundary import is_ours
 from monitorx.instrumentation.features import Intake
 from monitorx.instrumentation.inference import Inference
 from monitorx.instrumentation.lifecycle import after_fork, at_exit
-from monitorx.instrumentation.turn import give_turn
+from monitorx.instrumentation.turn import Turns
 
 logger = logging.getLogger(__name__)
 
 CAPACITY = 65_536
 FOLD_AT = 512  # a caller folds this many
-TURN_AT = 128  # threads that wait for the interpreter have it for an instant, each time that so many have come
+TURN_AT = 32  # each time that so many have come, who waits for the interpreter may have it
 WAKE_AT = 4_096  # the thread is woken early at this many
 FOLD_EVERY_S = 1.0
-LOST_S = 5.0  # no fold takes so long
+LOST_S = 5.0  # nobody holds the lock for so long without folding
 
 T = TypeVar("T")
 
@@ -55,10 +55,20 @@ class Buffer:
 
     Attributes:
         intake: Takes copies of inputs and outputs; None where the sink does not want them.
+        turns: Gives the interpreter to who waits for it.
     """
 
-    def __init__(self, sink: Sink, *, capacity: int = CAPACITY, fold_every_s: float = FOLD_EVERY_S) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        capacity: int = CAPACITY,
+        fold_every_s: float = FOLD_EVERY_S,
+        turns: Turns | None = None,
+    ) -> None:
         self.sink = sink
+        self.turns = Turns() if turns is None else turns
+        self.turns.add(lambda: self._wake.is_set() or self._is_folding)
         self._capacity = capacity
         self._fold_every_s = fold_every_s
         self.intake: Intake | None = None
@@ -72,6 +82,7 @@ class Buffer:
         self._dropped = 0
         self._failed = 0
         self._lock = threading.Lock()  # of folding
+        self._is_folding = False
         self._starting = threading.Lock()  # of the thread: never waited for, the holder of the other one may come here
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -93,7 +104,7 @@ class Buffer:
             return
         records.append(inference)
         if not length % TURN_AT and length:
-            give_turn()
+            self.turns.give()
         if self.sink.is_quick:
             if length >= FOLD_AT - 1:
                 self._fold_or_wake()
@@ -119,7 +130,8 @@ class Buffer:
     def drain(self, take: Callable[[], T]) -> T:
         """What *take* gives after all that is there was folded, and before anything else is."""
         while not (lock := self._lock).acquire(timeout=LOST_S):
-            self._lock = threading.Lock()  # what a handler of signals raised left the other one held for ever
+            if not self._is_folding:
+                self._lock = threading.Lock()  # what a handler of signals raised left the other one held for ever
         try:
             self._fold()
             return take()
@@ -148,12 +160,15 @@ class Buffer:
             if not taken:
                 return
             try:
+                self._is_folding = True
                 self.sink.fold(taken)
             except BaseException as error:
                 self._failed += len(taken)
                 if not is_ours(error):
                     raise
                 logger.exception("%d inferences could not be folded and are lost", len(taken))
+            finally:
+                self._is_folding = False
 
     def _wake_thread(self) -> None:
         if self._thread is None:

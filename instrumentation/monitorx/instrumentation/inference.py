@@ -102,7 +102,7 @@ class Inference:
         output: A copy of the scores or predictions, likewise.
     """
 
-    # `finisher`, `span`, `token`, `started_ns` and `known_batch_size` are the emitter's, while it runs.
+    # `finisher`, `mark`, `span`, `token`, `started_ns` and `known_batch_size` are the emitter's, while it runs.
     __slots__ = (
         "batch_size",
         "duration_s",
@@ -110,6 +110,7 @@ class Inference:
         "finisher",
         "input_shape",
         "known_batch_size",
+        "mark",
         "names",
         "output",
         "rows",
@@ -137,6 +138,7 @@ class Inference:
         self.names: object = None
         self.output: object = None
         self.finisher = finisher
+        self.mark = [True]
         self.span: Span | None = None
         self.token: Token[Context] | None = None
 

@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from random import SystemRandom
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -51,6 +52,7 @@ OF_A_TRACER: Final = {
 _SAMPLED, _RANDOM = TraceFlags.SAMPLED, TraceFlags.RANDOM_TRACE_ID
 _FLAGS: Final = tuple(map(TraceFlags, range(4)))
 _NO_STATE = TraceState()
+_RANDOM_IDS: Final = SystemRandom()
 _SAMPLE, _DROP = Decision.RECORD_AND_SAMPLE, Decision.DROP
 
 
@@ -73,18 +75,8 @@ def quick_start(tracer: trace.Tracer) -> Start | None:
     }
     of_tracer: type[QuickSpan] = type("_Span", (QuickSpan,), shared)
 
-    def trace_of(parent: SpanContext | None) -> tuple[int, int]:
-        if parent is None:
-            return new_trace(), root_flags
-        return parent.trace_id, parent.trace_flags & _RANDOM
-
-    def dropped(parent: SpanContext | None) -> SpanContext:
-        trace_id, flags = trace_of(parent)
-        return make_context(trace_id, new_span(), False, _FLAGS[flags], None if parent is None else parent.trace_state)
-
     # Whoever makes ids of his own is asked for those of each span, in their order.
     dropping = tracer.sampler if makes_random_ids and _drops_all(tracer.sampler) else None
-    dropped_of_tracer: type[DroppedSpan] = type("NonRecordingSpan", (DroppedSpan,), {"_make": staticmethod(dropped)})
 
     def start(
         name: str,
@@ -101,8 +93,11 @@ def quick_start(tracer: trace.Tracer) -> Start | None:
         sampler = tracer.sampler
         if sampler is dropping:
             count_start(parent, _DROP)
-            return dropped_of_tracer(parent), None
-        trace_id, flags = trace_of(parent)
+            return DroppedSpan(parent), None
+        if parent is None:
+            trace_id, flags = new_trace(), root_flags
+        else:
+            trace_id, flags = parent.trace_id, parent.trace_flags & _RANDOM
         result = sampler.should_sample(context, trace_id, name, INTERNAL, {**known}, ())
         decision = result.decision
         if decision is _SAMPLE:
@@ -132,18 +127,22 @@ class _Made:
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    def __get__(self, span: Span, owner: type) -> object:
+    def __get__(self, span: Span | None, owner: type) -> object:
+        if span is None:
+            return self
         return vars(span).setdefault(self._name, self._make(span))  # of two threads both get the same
 
 
 class DroppedSpan(NonRecordingSpan):
-    """A span of which nothing is recorded; it makes its context when somebody asks for it."""
+    """A span of which nothing is recorded, with random ids; it makes its context when somebody asks for it."""
 
-    _make: Callable[[SpanContext | None], SpanContext]
-    _context: Any = _Made(lambda span: span._make(span._parent))
+    _context: Any = _Made(lambda span: _dropped(span._parent))
 
     def __init__(self, parent: SpanContext | None) -> None:
         self._parent = parent
+
+    def __reduce__(self) -> tuple[type[NonRecordingSpan], tuple[SpanContext]]:
+        return NonRecordingSpan, (self.get_span_context(),)
 
 
 class QuickSpan(_Span):
@@ -224,6 +223,14 @@ class QuickSpan(_Span):
         )
 
 
+def _dropped(parent: SpanContext | None) -> SpanContext:
+    # Not from the application's random numbers: a seed must give the same whether somebody asks for the ids or not.
+    span_id = _RANDOM_IDS.getrandbits(64) or 1
+    if parent is None:
+        return _valid(_RANDOM_IDS.getrandbits(128) or 1, span_id, False, _FLAGS[_RANDOM], None)
+    return _valid(parent.trace_id, span_id, False, _FLAGS[parent.trace_flags & _RANDOM], parent.trace_state)
+
+
 def _drops_all(sampler: Sampler) -> bool:
     return type(sampler) is StaticSampler and sampler.should_sample(None, 1, "").decision is _DROP
 
@@ -239,6 +246,8 @@ def _valid(
 def _is_known() -> bool:
     """Whether spans of this SDK hold what we set, and no more."""
     context = SpanContext(3, 4, False, _FLAGS[1])
-    return tuple(context) == (3, 4, False, _FLAGS[1], _NO_STATE, True) and (
-        set(vars(_Span("", context, resource=Resource({})))) == OF_A_SPAN
+    return (
+        tuple(context) == (3, 4, False, _FLAGS[1], _NO_STATE, True)
+        and vars(NonRecordingSpan(context)) == {"_context": context}
+        and set(vars(_Span("", context, resource=Resource({})))) == OF_A_SPAN
     )

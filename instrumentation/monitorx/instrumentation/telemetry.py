@@ -26,12 +26,13 @@ from monitorx.instrumentation.inference import Inference, Subject
 from monitorx.instrumentation.scope import SCOPE_NAME, scope_version
 from monitorx.instrumentation.sink import MetricsApi
 from monitorx.instrumentation.span import Start, start_of
+from monitorx.instrumentation.turn import has_spans_waiting
 from monitorx.semconv import SCHEMA_URL, attributes
 
 logger = logging.getLogger(__name__)
 
+# The key of a list that is empty once the call has ended: its context may outlive it, in a task that it started.
 _INSIDE = otel.create_key("monitorx-inside")
-_INSIDE_ONLY = Context({_INSIDE: True})
 # The key under which the API keeps the current span, so that span and mark are set in one new context.
 (_SPAN,) = trace.set_span_in_context(trace.INVALID_SPAN, Context())
 with suppress_instrumentation():
@@ -113,7 +114,10 @@ class Emitter:
             provider = trace.get_tracer_provider()
             if isinstance(provider, trace.ProxyTracerProvider):
                 return None
-        self._start_span = start_of(provider.get_tracer(SCOPE_NAME, scope_version(), schema_url=SCHEMA_URL))
+        tracer = provider.get_tracer(SCOPE_NAME, scope_version(), schema_url=SCHEMA_URL)
+        self._start_span = start_of(tracer)
+        if self._start_span is not None:
+            self.buffer.turns.add(lambda: has_spans_waiting(getattr(tracer, "span_processor", None)))
         self._has_tracer = True
         return self._start_span
 
@@ -121,6 +125,7 @@ class Emitter:
         """Close *inference* and hand it on; called by the inference itself, once."""
         try:
             inference.finisher = None
+            inference.mark.clear()
             duration_ns = self.timer() - inference.started_ns
             inference.duration_s = duration_ns * 1e-9
             _leave(inference)
@@ -129,7 +134,7 @@ class Emitter:
                 _end(span, inference, inference.start_ns + duration_ns)
             self.buffer.append(inference)
         except BaseException as error:
-            if is_inside():
+            if otel.get_current().get(_INSIDE) is inference.mark:
                 _leave(inference)
             if not is_ours(error):
                 raise
@@ -144,15 +149,15 @@ class Emitter:
 def outermost() -> Context | None:
     """The current context where an inference may begin in it; None inside another one, and where suppressed."""
     context = otel.get_current()
-    if context and (_INSIDE in context or any(map(context.get, _SUPPRESSING))):
+    if context and (context.get(_INSIDE) or any(map(context.get, _SUPPRESSING))):
         return None
     return context
 
 
 def _inside(inference: Inference, context: Context) -> Context:
     if inference.span is not None:
-        return Context({**context, _INSIDE: True, _SPAN: inference.span})
-    return Context({**context, _INSIDE: True}) if context else _INSIDE_ONLY
+        return Context({**context, _INSIDE: inference.mark, _SPAN: inference.span})
+    return Context({**context, _INSIDE: inference.mark})
 
 
 def _leave(inference: Inference) -> None:
@@ -189,16 +194,18 @@ def active(inference: Inference | None) -> Iterator[None]:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Within this, calls of models are no inferences: they are part of a training, or of an inference elsewhere."""
-    token = otel.attach(Context({**otel.get_current(), _INSIDE: True}))
+    mark = [True]
+    token = otel.attach(Context({**otel.get_current(), _INSIDE: mark}))
     try:
         yield
     finally:
+        mark.clear()
         otel.detach(token)
 
 
 def is_inside() -> bool:
     """Whether this thread is inside an inference or a training."""
-    return _INSIDE in otel.get_current()
+    return bool(otel.get_current().get(_INSIDE))
 
 
 def is_disabled() -> bool:

@@ -8,6 +8,7 @@ Nothing here raises into the application, and without the SDK nothing happens.
 
 import atexit
 import logging
+import math
 import os
 import threading
 import time
@@ -111,12 +112,14 @@ class Attachment:
         buffer.sink = self._aggregator
         if anchors is not None:
             buffer.observe(Intake())
+        buffer.turns.add(self._waits)
 
     def _start_anew(self) -> None:
         self._exporter: MetricExporter | None = None
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._ends_s = 0.0
+        self._wakes_s = math.inf
 
     def start(self, *, ends_late: bool = False) -> None:
         """Export from now on, until `close` or the end of the process, which calls `close` itself if it *ends_late*."""
@@ -188,9 +191,17 @@ class Attachment:
         self._thread.start()
 
     def _run(self) -> None:
-        while not self._stopping.wait(self._interval_s):
+        while not self._is_stopped_by_its_time():
             self.export_once()
         self.export_once(is_last=True)
+
+    def _is_stopped_by_its_time(self) -> bool:
+        self._wakes_s = time.monotonic() + self._interval_s
+        return self._stopping.wait(self._interval_s)
+
+    def _waits(self) -> bool:
+        """Whether the thread should be exporting, or is."""
+        return time.monotonic() >= self._wakes_s
 
 
 def _attachment(exporter: "MetricExporter | None") -> Attachment:

@@ -106,7 +106,16 @@ class _Estimators:
         of_class: dict[type, Subject] = {}  # where all objects of a class have one, unless one is named
         gives_scores = operation in SCORES
 
-        def subject_of(model: object) -> Subject:
+        def subject_of(model: object) -> Subject | None:
+            try:
+                return made_or_kept(model)
+            except Exception as error:
+                if not is_ours(error):
+                    raise
+                emitter.count_fault("reading what a model is")
+                return None
+
+        def made_or_kept(model: object) -> Subject:
             cls = type(model)
             key = cls, identity_of(model), tasks.of(model)
             subject = subjects.get(key)
@@ -125,6 +134,8 @@ class _Estimators:
             subject = None if NAMED else of_class.get(type(self))
             if subject is None:
                 subject = subject_of(self)
+                if subject is None:
+                    return function(self, *args, **kwargs)
             data = args[0] if args else kwargs.get("X")
             intake = emitter.buffer.intake
             rows = None if intake is None else intake.copy(data)  # before the call, which may change it
