@@ -28,10 +28,8 @@ tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
 trace.set_tracer_provider(tracers)
 metrics.set_meter_provider(MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter())], resource=resource))
 
-from monitorx.instrumentation.tabular.sklearn import SklearnInstrumentor
 from monitorx.processor.attach import attach
 
-SklearnInstrumentor().instrument()
 attach()
 
 from sklearn.linear_model import LogisticRegression
@@ -67,6 +65,37 @@ def test_opentelemetry_instrument_shows_the_model_within_ten_seconds_of_its_firs
     assert [(each["model"], each["kind"]) for each in models] == [("GradientBoostingClassifier", "tabular")]
     first_call = min(datetime.fromisoformat(each["start"]) for each in rows)
     assert seen_at - first_call < timedelta(seconds=10)
+
+
+def test_a_short_program_without_providers_attaches_and_loses_nothing(tmp_path: Path) -> None:
+    script = tmp_path / "app.py"
+    script.write_text(
+        """
+import multiprocessing
+
+from monitorx.instrumentation import inference
+from monitorx.processor.attach import attach
+
+def work(calls):
+    for _ in range(calls):
+        with inference("fraud", "tabular"):
+            pass
+
+attach()
+work(7)
+child = multiprocessing.get_context("fork").Process(target=work, args=(5,))
+child.start()
+child.join()
+"""
+    )
+
+    with Server(tmp_path) as server:
+        command = [sys.executable, str(script)]
+        done = subprocess.run(command, env=environment(server), check=True, capture_output=True, text=True)
+        model = until(lambda: [m for m in server.get("/api/v1/models")["models"] if m["requests"] == 12])
+
+    assert (done.stdout, done.stderr) == ("", "")
+    assert [(each["model"], each["services"]) for each in model] == [("fraud", ["app"])]
 
 
 @pytest.mark.needs("sklearn")

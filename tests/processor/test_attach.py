@@ -307,6 +307,48 @@ else:
     ]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_child_of_multiprocessing_sends_the_rest_when_it_ends() -> None:
+    out = run(
+        SCRIPT
+        + """
+import multiprocessing
+def work():
+    global role
+    role = "child"
+    with inference("m", "llm"): pass
+child = multiprocessing.get_context("fork").Process(target=work)
+child.start()
+child.join()
+"""
+    )
+
+    assert out.splitlines() == [
+        "child shop True 1 {'ml.inference.duration': 1, 'monitorx.up': 1}",
+        "parent shop True 1 {'monitorx.up': 1}",
+    ]
+
+
+@pytest.mark.needs("sklearn")
+@pytest.mark.parametrize(
+    ("left_out", "is_watched"),
+    [("", True), ("flask, monitorx_onnxruntime", True), ("flask,monitorx_sklearn", False), ("*", False)],
+)
+def test_attaching_watches_what_the_environment_does_not_leave_out(left_out: str, is_watched: bool) -> None:
+    script = """
+import sklearn.linear_model
+from monitorx.processor.attach import attach
+attach()
+print(hasattr(sklearn.linear_model.LinearRegression.predict, "__wrapped__"))
+from monitorx.instrumentation.tabular.sklearn import SklearnInstrumentor
+SklearnInstrumentor().instrument()
+"""
+
+    out = run(script, OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=left_out, OTEL_METRICS_EXPORTER="none")
+
+    assert out == f"{is_watched}\n"
+
+
 @pytest.mark.parametrize(
     "environment",
     [

@@ -7,7 +7,8 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from monitorx.processor.distro import DEFAULTS, MonitorXDistro, fill_defaults, program_name, who
+from monitorx.processor.distro import DEFAULTS, MonitorXDistro, fill_defaults
+from monitorx.processor.identity import program_name, who
 
 LOADER_LOG = "opentelemetry.instrumentation.auto_instrumentation._load"
 

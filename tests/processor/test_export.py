@@ -27,7 +27,7 @@ def test_the_exporter_is_the_one_that_the_environment_describes(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
 
-    exporter = exporter_from_environment()
+    exporter = exporter_from_environment()()
     exporter.shutdown()
 
     assert type(exporter) is expected

@@ -34,11 +34,13 @@ class Instrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base class is
         return self.libraries
 
     def instrument(self, **kwargs: Any) -> None:  # Any: what the loader and others' distros pass
-        """Instrument the library, if it is there. `emitter` may name another one than the process's own."""
+        """Instrument the library, if it is there; once. `emitter` may name another one than the process's own."""
         kwargs.pop("skip_dep_check", None)
         kwargs.pop("raise_exception_on_conflict", None)
         if is_disabled():
             logger.debug("%s: OTEL_SDK_DISABLED is true; nothing is instrumented", type(self).__name__)
+            return
+        if self.is_instrumented_by_opentelemetry:
             return
         try:
             if not self._is_installed():

@@ -4,6 +4,9 @@ import atexit
 import os
 import weakref
 from collections.abc import Callable
+from typing import Any
+
+from wrapt import when_imported
 
 
 def after_fork(method: Callable[[], None]) -> None:
@@ -13,8 +16,17 @@ def after_fork(method: Callable[[], None]) -> None:
 
 
 def at_exit(method: Callable[[], None]) -> None:
-    """Call *method* when the process ends."""
-    atexit.register(_weakly(method))
+    """Call *method* when the process ends, or a child of it that `multiprocessing` forked."""
+    call, owner = _weakly(method), weakref.ref(method.__self__)  # type: ignore[attr-defined]  # of a method
+    atexit.register(call)
+
+    def keep(util: Any) -> None:  # Any: the module
+        # Such a child ends without what is registered at its end, but for what multiprocessing itself keeps.
+        live = owner()
+        if live is not None:
+            util.register_after_fork(live, lambda _: util.Finalize(None, call, exitpriority=0))
+
+    when_imported("multiprocessing.util")(keep)
 
 
 def _weakly(method: Callable[[], None]) -> Callable[[], None]:

@@ -13,6 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
@@ -43,12 +44,15 @@ _late: list[bool] = []  # not empty: `end_late` was called
 
 def attach(exporter: "MetricExporter | None" = None) -> None:
     """
-    Start sending. A second call changes nothing.
+    Watch the libraries that MonitorX knows, and start sending. A second call changes nothing.
 
     Args:
         exporter: Where to; what `OTEL_EXPORTER_OTLP_*` describes where not given.
     """
-    if _attached or telemetry.is_disabled() or (exporter is None and not _sends_otlp()):
+    if _attached or telemetry.is_disabled():
+        return
+    _watch()
+    if exporter is None and not _sends_otlp():
         return
     try:
         attachment = _attachment(exporter)
@@ -58,6 +62,17 @@ def attach(exporter: "MetricExporter | None" = None) -> None:
         logger.debug("the OpenTelemetry SDK or its OTLP exporter is not installed; nothing is attached", exc_info=True)
     except Exception:
         logger.warning("metrics of inferences could not be attached", exc_info=True)
+
+
+def _watch() -> None:
+    """Instrument what the loader of `opentelemetry-instrument` would, of ours, and has not."""
+    left_out = {name.strip() for name in os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")}
+    for entry in entry_points(group="opentelemetry_instrumentor"):
+        if entry.module.startswith("monitorx.") and not left_out & {entry.name, "*"}:
+            try:
+                entry.load()().instrument()
+            except Exception:
+                logger.warning("%s could not be loaded", entry.name, exc_info=True)
 
 
 def end_late() -> None:
@@ -205,11 +220,13 @@ class Attachment:
 
 
 def _attachment(exporter: "MetricExporter | None") -> Attachment:
+    # Here and now: a process that ends cannot import all of it any more, nor one that was forked in the middle of it.
     from monitorx.processor import export
 
+    export.own_resource()
     return Attachment(
         telemetry.emitter().buffer,
-        export.exporter_from_environment if exporter is None else lambda: exporter,
+        export.exporter_from_environment() if exporter is None else lambda: exporter,
         lambda interval: export.metrics_data(interval, export.application_resource()),
         interval_s=interval_from(os.environ.get(INTERVAL)),
         anchors=anchors_from(os.environ.get(REFERENCE)) if are_wanted(os.environ.get(FEATURES)) else None,

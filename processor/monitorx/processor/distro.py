@@ -13,7 +13,6 @@ import os
 import sys
 from collections.abc import Callable, MutableMapping
 from importlib.util import find_spec
-from pathlib import PurePath
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +20,7 @@ from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr
 from wrapt import when_imported
 
 from monitorx.processor.attach import end_late
-from monitorx.processor.identity import with_identity
-from monitorx.semconv.attributes import SERVICE_INSTANCE_ID, SERVICE_NAME
+from monitorx.processor.identity import who
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -93,41 +91,6 @@ def fill_defaults(environ: MutableMapping[str, str]) -> None:
     for name, value in DEFAULTS.items():
         environ.setdefault(name, value)
     environ.setdefault("OTEL_EXPORTER_OTLP_PROTOCOL", installed[0])
-
-
-def who(environ: MutableMapping[str, str], command: list[str], given: dict[str, Any]) -> dict[str, Any]:
-    """
-    Resource attributes of this process: *given*, and what neither that nor *environ* says.
-
-    They are not put into the environment, where child processes would inherit one another's identity.
-    """
-    written = environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
-    is_named = bool(environ.get("OTEL_SERVICE_NAME")) or f"{SERVICE_NAME}=" in written
-    if not is_named and (name := program_name(command)):
-        given = {SERVICE_NAME: name, **given}
-    return given if f"{SERVICE_INSTANCE_ID}=" in written else with_identity(given)
-
-
-def program_name(command: list[str]) -> str:
-    """
-    What a command line runs: the file or the module, without its ending; empty for `-c` and the prompt.
-
-    >>> program_name(["python", "-X", "dev", "serve/app.py", "--port", "80"])
-    'app'
-    >>> program_name(["python", "-m", "uvicorn", "app:app"])
-    'uvicorn'
-    """
-    words = iter(command[1:])
-    for word in words:
-        if word in ("-X", "-W", "--check-hash-based-pycs"):
-            next(words, None)
-        elif word == "-m":
-            return next(words, "")
-        elif word == "-" or word.startswith("-c"):
-            return ""
-        elif not word.startswith("-"):
-            return PurePath(word).stem
-    return ""
 
 
 def is_installed(module: str) -> bool:

@@ -6,7 +6,9 @@ providers that the application configured.
 """
 
 import os
+import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Final
 
 from opentelemetry import metrics, trace
@@ -32,7 +34,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from monitorx.instrumentation.scope import SCOPE_NAME, scope_version
 from monitorx.processor.aggregate import Interval, Series
 from monitorx.processor.distribution import Distribution
-from monitorx.processor.identity import with_identity
+from monitorx.processor.identity import who, with_identity
 from monitorx.semconv import SCHEMA_URL
 from monitorx.semconv.attributes import ANCHOR_CENTER, ANCHOR_SCALE, DROP_REASON, SERVICE_INSTANCE_ID
 from monitorx.semconv.metrics import (
@@ -73,16 +75,22 @@ def metrics_data(interval: Interval, resource: Resource) -> MetricsData:
     return MetricsData([ResourceMetrics(resource, [sent], resource.schema_url)])
 
 
-def exporter_from_environment() -> MetricExporter:
-    """The OTLP exporter that `OTEL_EXPORTER_OTLP_*` describes: protobuf over HTTP unless it says gRPC."""
+def exporter_from_environment() -> Callable[[], MetricExporter]:
+    """What makes the OTLP exporter that `OTEL_EXPORTER_OTLP_*` describes: protobuf over HTTP unless it says gRPC."""
     protocol = os.environ.get("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
     if (protocol or "").strip() == "grpc":
         from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcExporter
 
-        return GrpcExporter()
+        return GrpcExporter
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as HttpExporter
 
-    return HttpExporter()
+    return HttpExporter
+
+
+@cache
+def own_resource() -> Resource:
+    """What the environment and the command line say of this program, for one that has no providers."""
+    return Resource.create(who(os.environ, sys.orig_argv, {}))
 
 
 def application_resource() -> Resource:
@@ -95,7 +103,7 @@ def application_resource() -> Resource:
     found = None
     for provider in (metrics.get_meter_provider(), trace.get_tracer_provider()):
         found = _identified(provider) or found  # the tracer provider's, where there is one
-    return found or Resource(with_identity(Resource.create().attributes))
+    return found or Resource(with_identity(own_resource().attributes))
 
 
 def _identified(provider: Any) -> Resource | None:  # Any: the SDK's provider, another one, or a proxy
