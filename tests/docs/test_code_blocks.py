@@ -19,7 +19,7 @@ BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.M | re.S)
 # `make` targets call these tests: that they exist is checked here, that they work by whoever runs them.
 MAKE = re.compile(r"^\s*make\b.*$", re.M)
 # What these lines bring is already there, editable.
-INSTALL = re.compile(r"^\s*pip install 'monitorx\b.*$", re.M)
+INSTALL = re.compile(r"^\s*(?:pip install '(?:monitorx|\.\[)|\. \.venv/bin/activate).*$", re.M)
 
 # What a page runs that is no part of MonitorX: the page is tried only where that is.
 NEEDS = {"collector": "otelcol", "grafana": "influxdb", "influxdb": "influxdb"}
