@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from monitorx.processor.run import environment, loader_folder, main, resolve
+from monitorx.processor.run import USAGE, endpoint_fault, environment, loader_folder, main, port_warning, resolve
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,76 @@ def test_a_file_that_is_no_program_is_126(tmp_path: Path, capsys: pytest.Capture
 def test_nothing_to_run_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert "what is to be run? For example: monitorx run python app.py" in capsys.readouterr().err
+
+
+RIGHT = "http:// or https:// and a host is expected, as in"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "words"),
+    [
+        pytest.param("127.0.0.1:4318", f"'127.0.0.1:4318' cannot be used; {RIGHT} http://127.0.0.1:4318", id="address"),
+        pytest.param("monitor:4318", f"'monitor:4318' cannot be used; {RIGHT} http://monitor:4318", id="name and port"),
+        pytest.param("monitor", f"'monitor' cannot be used; {RIGHT} http://monitor", id="name"),
+        pytest.param(
+            "grpc://monitor:4317",
+            f"'grpc://monitor:4317' cannot be used; {RIGHT} http://127.0.0.1:4318",
+            id="another scheme",
+        ),
+        pytest.param("http://:4318", f"'http://:4318' cannot be used; {RIGHT} http://127.0.0.1:4318", id="no host"),
+        pytest.param("http://h:43180", "", id="any port"),
+        pytest.param(
+            "http://h:431800", f"'http://h:431800' cannot be used; {RIGHT} http://127.0.0.1:4318", id="no port"
+        ),
+        pytest.param(
+            "http://[::1", f"'http://[::1' cannot be used; {RIGHT} http://127.0.0.1:4318", id="half a bracket"
+        ),
+        pytest.param(" http://h", f"' http://h' cannot be used; {RIGHT} http://127.0.0.1:4318", id="white space"),
+        pytest.param("", f"'' cannot be used; {RIGHT} http://127.0.0.1:4318", id="empty"),
+        pytest.param(
+            "me:key@h:4318", f"'<secret>@h:4318' cannot be used; {RIGHT} http://127.0.0.1:4318", id="credentials"
+        ),
+        pytest.param(
+            "ftp://me:key@h", f"'ftp://<secret>@h' cannot be used; {RIGHT} http://127.0.0.1:4318", id="and a scheme"
+        ),
+        pytest.param("https://me:key@h/otlp", "", id="https, credentials and a path"),
+        pytest.param("HTTP://[::1]:4318/", "", id="IPv6 and capitals"),
+    ],
+)
+def test_an_endpoint_is_an_http_address(endpoint: str, words: str) -> None:
+    assert endpoint_fault(endpoint) == (words and f"--endpoint: {words}")
+
+
+def test_an_endpoint_that_cannot_be_one_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--endpoint", "127.0.0.1:4318", "no-such-program"]) == 2
+    assert capsys.readouterr().err == (
+        f"usage: {USAGE}\nmonitorx run: --endpoint: '127.0.0.1:4318' cannot be used; {RIGHT} http://127.0.0.1:4318\n"
+    )
+
+
+WARNING = (
+    "warning: OTLP goes to {} over http/protobuf, and 4317 is the usual port of OTLP/gRPC; "
+    "HTTP is usually taken on 4318 (or set OTEL_EXPORTER_OTLP_PROTOCOL=grpc)"
+)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "given", "shown"),
+    [
+        pytest.param("http://h:4317", {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, "http://h:4317", id="HTTP"),
+        pytest.param("http://h:4317", {}, "http://h:4317", id="HTTP by default"),
+        pytest.param("http://me:key@h:4317", {}, "http://<secret>@h:4317", id="credentials"),
+        pytest.param("http://h:4317", {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "", id="gRPC"),
+        pytest.param("http://h:4317", {"OTEL_PYTHON_DISTRO": "distro"}, "", id="another distro, whose default is gRPC"),
+        pytest.param("http://h:4318", {}, "", id="the port of HTTP"),
+        pytest.param("http://h", {}, "", id="no port"),
+        pytest.param("h:4317", {}, "", id="no address, from the environment"),
+        pytest.param(None, {}, "", id="none"),
+    ],
+)
+def test_http_to_the_port_of_grpc_is_warned_of(endpoint: str | None, given: dict[str, str], shown: str) -> None:
+    given = given if endpoint is None else {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, **given}
+
+    assert port_warning(environment(given, service=None, endpoint=None, cwd="/srv")) == (
+        shown and WARNING.format(shown)
+    )

@@ -12,7 +12,8 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final
 
@@ -51,6 +52,7 @@ def attach(exporter: "MetricExporter | None" = None) -> None:
     """
     if _attached or telemetry.is_disabled():
         return
+    _warn_of_misspelt(os.environ)
     _watch()
     if exporter is None and not _sends_otlp():
         return
@@ -231,6 +233,15 @@ def _attachment(exporter: "MetricExporter | None") -> Attachment:
         interval_s=interval_from(os.environ.get(INTERVAL)),
         anchors=anchors_from(os.environ.get(REFERENCE)) if are_wanted(os.environ.get(FEATURES)) else None,
     )
+
+
+def _warn_of_misspelt(names: Iterable[str]) -> None:
+    """Say which of *names* look like one of ours; those of the server, which may be set here as well, do not."""
+    settings = (INTERVAL, FEATURES, REFERENCE)
+    for name in names:
+        meant = get_close_matches(name, settings, n=1, cutoff=0.9)
+        if meant and name not in settings:
+            logger.warning("%s is no setting; did you mean %s?", name, meant[0])
 
 
 def _sends_otlp() -> bool:
