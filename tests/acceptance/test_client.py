@@ -2,12 +2,24 @@
 
 import asyncio
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from monitorx.client import ModelConfig, MonitorXClient, ResourceUsage, Thresholds
+import pytest
+
+from monitorx.client import (
+    BreakerSettings,
+    ClientSettings,
+    ModelConfig,
+    MonitorXClient,
+    ResourceUsage,
+    Retry,
+    Thresholds,
+    Unavailable,
+)
 from tests.support.server import Server, until
 
 SLOW_MS = 400.0
@@ -108,6 +120,33 @@ def test_the_example_of_the_reference_page_works(tmp_path: Path) -> None:
         models = until(lambda: server.get("/api/v1/models")["models"])
 
     assert [(each["model"], each["kind"], each["requests"]) for each in models] == [("faces", "vision", 1.0)]
+
+
+def test_a_server_that_is_away_is_told_with_the_cause() -> None:
+    with socket.socket() as taken:  # bound and not listening: nobody else gets the port, and it refuses
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+
+        words = asyncio.run(asked_twice(f"http://me:secret@127.0.0.1:{port}"))
+
+    assert words == [
+        f"GET http://127.0.0.1:{port}/api/v1/summary: no answer after 1 attempts; ConnectError: Connection refused",
+        f"http://127.0.0.1:{port}/api/v1/summary failed several times in a row, "
+        "last with ConnectError: Connection refused; it is asked again in 60.0 s",
+    ]
+
+
+async def asked_twice(base_url: str) -> list[str]:
+    settings = ClientSettings(
+        retry=Retry(attempts=1), breaker=BreakerSettings(failures=1, first_s=60.0, longest_s=60.0)
+    )
+    words = []
+    async with MonitorXClient(base_url, settings=settings) as client:
+        for _ in range(2):
+            with pytest.raises(Unavailable) as caught:
+                await client.summary()
+            words.append(str(caught.value))
+    return words
 
 
 async def register(server: Server) -> Any:

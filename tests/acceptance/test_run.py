@@ -191,3 +191,24 @@ def test_run_becomes_its_command(words: str, code: int) -> None:
     done = subprocess.run([*RUN, "--", "sh", "-c", words])
 
     assert done.returncode == code
+
+
+def test_run_warns_once_of_http_to_the_port_of_grpc_and_goes_on() -> None:
+    done = start([*RUN, "--endpoint", "http://127.0.0.1:4317", "--", "sh", "-c", "echo done"])
+
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0,
+        "done\n",
+        "monitorx run: warning: OTLP goes to http://127.0.0.1:4317 over http/protobuf, and 4317 is the usual port of "
+        "OTLP/gRPC; HTTP is usually taken on 4318 (or set OTEL_EXPORTER_OTLP_PROTOCOL=grpc)\n",
+    )
+
+
+def test_run_starts_nothing_with_an_endpoint_that_cannot_be_one() -> None:
+    done = start([*RUN, "--endpoint", "127.0.0.1:4318", "--", "sh", "-c", "echo done"])
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1] == (
+        "monitorx run: --endpoint: '127.0.0.1:4318' cannot be used; "
+        "http:// or https:// and a host is expected, as in http://127.0.0.1:4318"
+    )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import pytest
 
 from monitorx.client import (
@@ -243,27 +244,81 @@ def test_a_server_that_is_away_is_complained_of_once(caplog: pytest.LogCaptureFi
 
 
 def test_leaving_while_the_server_is_away_ends_and_says_what_is_lost(caplog: pytest.LogCaptureFixture) -> None:
+    server = FakeServer([AWAY])
+    settings = ClientSettings(flush_every_s=3600.0, close_within_s=0.05, retry=Retry(attempts=1))
+
     async def work(client: MonitorXClient) -> MonitorXClient:
         client.collect_inference_metric("fraud", 1)
         return client
 
-    client = run(FakeServer([AWAY]), work)
+    client = run(server, work, settings=settings)
 
     assert client.stats.waiting == 1
-    assert "1 inferences could not be sent: POST http://monitorx.test/api/v1/inferences" in caplog.text
+    assert caplog.messages == [
+        "1 inferences could not be sent within 0.05 s: ConnectError: connection refused",
+    ]
+    assert len(server.inferences) >= 4
+
+
+@pytest.mark.parametrize("trouble", [AWAY, problem(503, "starting"), problem(429, "full")], ids=str)
+def test_leaving_goes_on_trying_when_the_server_comes_back(trouble: Any) -> None:
+    """More often than a request is tried before, and than it takes to open the circuit."""
+    server = FakeServer([*[trouble] * 12, TAKEN])
+    retry = Retry(attempts=2, first_s=0.001, longest_s=0.002)
+
+    async def work(client: MonitorXClient) -> MonitorXClient:
+        client.collect_inference_metric("fraud", 1)
+        return client
+
+    client = run(server, work, settings=ClientSettings(flush_every_s=3600.0, retry=retry))
+
+    assert (client.stats.sent, client.stats.waiting, len(server.inferences)) == (1, 0, 13)
+
+
+def test_leaving_tries_although_the_circuit_is_open() -> None:
+    server = FakeServer([AWAY, TAKEN])
+    settings = ClientSettings(
+        flush_every_s=3600.0, retry=Retry(attempts=1), breaker=BreakerSettings(failures=1, first_s=3600.0)
+    )
+
+    async def work(client: MonitorXClient) -> MonitorXClient:
+        client.collect_inference_metric("fraud", 1)
+        with pytest.raises(Unavailable):
+            await client.flush()
+        assert client.stats.circuit is Circuit.OPEN
+        return client
+
+    client = run(server, work, settings=settings)
+
+    assert (client.stats.sent, client.stats.waiting) == (1, 0)
+
+
+def test_leaving_ends_where_the_server_refuses_for_good(caplog: pytest.LogCaptureFixture) -> None:
+    server = FakeServer([problem(403, "not you")])
+
+    async def work(client: MonitorXClient) -> MonitorXClient:
+        client.collect_inference_metric("fraud", 1)
+        return client
+
+    client = run(server, work)
+
+    assert (client.stats.refused, client.stats.waiting, len(server.inferences)) == (1, 0, 1)
+    assert caplog.messages == ["the server refused 1 inferences: 403: not you"]
 
 
 def test_leaving_does_not_take_longer_than_it_may(caplog: pytest.LogCaptureFixture) -> None:
-    settings = ClientSettings(
-        flush_every_s=3600.0, close_within_s=0.01, retry=Retry(attempts=5, first_s=60.0, longest_s=60.0)
-    )
+    class Silent(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            return await asyncio.Future()
 
-    async def work(client: MonitorXClient) -> None:
-        client.collect_inference_metric("fraud", 1)
+    async def inside() -> None:
+        settings = ClientSettings(flush_every_s=3600.0, close_within_s=0.01)
+        async with MonitorXClient(settings=settings, transport=Silent()) as client:
+            client.collect_inference_metric("fraud", 1)
 
-    run(FakeServer([AWAY]), work, settings=settings)
+    asyncio.run(inside())
 
-    assert "1 inferences could not be sent: no time left" in caplog.text
+    assert caplog.messages == ["1 inferences could not be sent within 0.01 s: no answer"]
 
 
 def test_closing_twice_or_before_opening_is_safe() -> None:

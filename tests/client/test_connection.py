@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitorx.client import BreakerSettings, Circuit, CircuitOpen, Refused, Retry, Unavailable
+from monitorx.client import BreakerSettings, Circuit, CircuitOpen, ClientError, Refused, Retry, Unavailable
 from monitorx.client.breaker import Breaker
 from monitorx.client.connection import Connection
 from monitorx.client.retry import retry_after_s
@@ -23,17 +23,23 @@ GONE_AWAY = httpx.ConnectError("connection refused")
 class World:
     """One connection to a fake server."""
 
-    def __init__(self, *answers: Any, retry: Retry | None = None, breaker: BreakerSettings | None = None) -> None:
+    def __init__(
+        self,
+        *answers: Any,
+        retry: Retry | None = None,
+        breaker: BreakerSettings | None = None,
+        base_url: str = "http://monitorx.test",
+    ) -> None:
         self.server, self.time = FakeServer(list(answers)), Time()
         self.breaker = Breaker(breaker or BreakerSettings(failures=100), self.time.clock)
-        self.retry = retry or Retry()
+        self.retry, self.base_url = retry or Retry(), base_url
 
     def ask(self, times: int = 1) -> Any:
         """The last answer of *times* questions; errors of the earlier ones are passed over."""
         return asyncio.run(self._ask(times))
 
     async def _ask(self, times: int) -> Any:
-        async with httpx.AsyncClient(base_url="http://monitorx.test", transport=self.server.transport()) as http:
+        async with httpx.AsyncClient(base_url=self.base_url, transport=self.server.transport()) as http:
             connection = Connection(
                 http, self.retry, self.breaker, sleep=self.time.sleep, random=lambda: 1.0, now=lambda: NOW
             )
@@ -123,10 +129,56 @@ def test_a_refusal_of_something_between_is_told_by_its_status() -> None:
 def test_after_failures_in_a_row_the_server_is_left_alone() -> None:
     world = World(GONE_AWAY, retry=Retry(attempts=2), breaker=BreakerSettings(failures=4, first_s=10.0))
 
-    with pytest.raises(CircuitOpen, match=r"failed several times in a row; it is asked again in 10.0 s"):
+    with pytest.raises(CircuitOpen) as caught:
         world.ask(times=3)
 
+    assert str(caught.value) == (
+        "http://monitorx.test/x failed several times in a row, last with ConnectError: connection refused; "
+        "it is asked again in 10.0 s"
+    )
     assert (len(world.server.asked), world.breaker.circuit) == (4, Circuit.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        pytest.param(httpx.ReadTimeout(""), "ReadTimeout", id="timeout"),
+        pytest.param(problem(503, "starting"), "503: starting", id="status"),
+        pytest.param(httpx.Response(502, text="<html>"), "502: Bad Gateway", id="something between"),
+        pytest.param(problem(500, "x" * 1_000), f"500: {'x' * 195}…", id="a long story"),
+        pytest.param(
+            httpx.LocalProtocolError("Illegal header value b'secret\\n'"),
+            "LocalProtocolError: the request cannot be written; is one of the headers malformed?",
+            id="a header that holds a key",
+        ),
+    ],
+)
+def test_an_open_circuit_says_what_opened_it(trouble: Any, words: str) -> None:
+    world = World(trouble, retry=Retry(attempts=1), breaker=BreakerSettings(failures=1, first_s=10.0))
+
+    with pytest.raises(CircuitOpen) as caught:
+        world.ask(times=2)
+
+    assert str(caught.value) == (
+        f"http://monitorx.test/x failed several times in a row, last with {words}; it is asked again in 10.0 s"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "retry"),
+    [
+        pytest.param(GONE_AWAY, Retry(attempts=1), id="no answer"),
+        pytest.param(GONE_AWAY, Retry(attempts=2), id="open circuit"),
+        pytest.param(httpx.Response(200, text="<html>"), Retry(), id="no JSON"),
+    ],
+)
+def test_no_error_tells_the_credentials_of_the_address(answer: Any, retry: Retry) -> None:
+    world = World(answer, retry=retry, breaker=BreakerSettings(failures=1), base_url="http://me:secret@monitorx.test")
+
+    with pytest.raises(ClientError, match=r"http://monitorx\.test/x") as caught:
+        world.ask()
+
+    assert "secret" not in str(caught.value)
 
 
 def test_an_overload_or_a_refusal_does_not_open_the_circuit() -> None:
@@ -141,8 +193,8 @@ def test_an_overload_or_a_refusal_does_not_open_the_circuit() -> None:
 def test_an_open_circuit_lets_one_request_through_and_closes_when_it_succeeds() -> None:
     time = Time()
     breaker = Breaker(BreakerSettings(failures=2, first_s=10.0), time.clock)
-    breaker.failed()
-    breaker.failed()
+    breaker.failed("away")
+    breaker.failed("away")
 
     waits = [breaker.wait_s()]
     time.now_s = 10.0
@@ -161,7 +213,7 @@ def test_a_circuit_that_fails_again_stays_open_twice_as_long_up_to_a_bound() -> 
     breaker = Breaker(BreakerSettings(failures=1, first_s=10.0, longest_s=30.0), time.clock)
     waits = []
     for _ in range(4):
-        breaker.failed()
+        breaker.failed("away")
         waits.append(breaker.wait_s())
         time.now_s += waits[-1]
         assert breaker.wait_s() == 0.0
@@ -172,7 +224,7 @@ def test_a_circuit_that_fails_again_stays_open_twice_as_long_up_to_a_bound() -> 
 def test_a_probe_that_is_broken_off_leaves_room_for_the_next() -> None:
     time = Time()
     breaker = Breaker(BreakerSettings(failures=1, first_s=1.0), time.clock)
-    breaker.failed()
+    breaker.failed("away")
     time.now_s = 1.0
     assert breaker.wait_s() == 0.0
 
@@ -186,6 +238,14 @@ def test_pauses_are_bounded_whatever_the_attempt(attempt: int, random: float) ->
     retry = Retry(first_s=0.25, longest_s=30.0)
 
     assert 0.125 <= retry.wait_s(attempt, None, lambda: random) <= 30.0
+
+
+@given(attempt=st.integers(1, 10_000), random=st.floats(0, 1, exclude_max=True), time_s=st.floats(0.01, 1e6))
+def test_pauses_while_closing_leave_time_for_several_attempts(attempt: int, random: float, time_s: float) -> None:
+    retry = Retry(first_s=60.0, longest_s=60.0).within(time_s)
+
+    assert 0 < retry.wait_s(attempt, None, lambda: random) <= min(time_s / 4, 60.0)
+    assert retry.wait_s(attempt, 3600.0, lambda: random) <= time_s / 4
 
 
 @given(header=st.text(max_size=40))

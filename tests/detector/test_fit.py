@@ -17,6 +17,11 @@ from monitorx.backend.errors import ConfigError
 from monitorx.sketch import Anchor, choose
 from tests.detector.build import sketch
 
+EVERY_COLUMN = (
+    "inputs are all numeric columns that no flag names: if there is a target or a score among them, name the inputs "
+    "with --feature-columns and the scores with --score-columns"
+)
+
 
 def rows(count: int = 4_000) -> pa.Table:
     random = np.random.default_rng(0)
@@ -64,8 +69,14 @@ def test_a_parquet_file_becomes_a_reference_of_its_numeric_columns(
         (13, 4_000.0),
     ]
     said = capsys.readouterr().out
-    assert "4000 rows in 13 windows, 4 features" in said
-    assert "left out: country" in said
+    assert "4000 rows in 13 windows, 4 features" in said.splitlines()[0]
+    assert said.splitlines()[1:] == [
+        "inputs: age, amount",
+        "scores: score",
+        "outputs: is_new",
+        "left out: country (not numeric)",
+        EVERY_COLUMN,
+    ]
 
 
 def test_csv_and_parquet_of_the_same_rows_give_the_same_reference(parquet: Path, tmp_path: Path) -> None:
@@ -143,7 +154,9 @@ def test_few_rows_are_told_to_be_taken_as_alike(tmp_path: Path, capsys: pytest.C
         pytest.param("rows.csv", b"a,b\n1,2\n", (), "has 1 rows; a reference needs at least 300", id="few rows"),
         pytest.param("rows.csv", b"", (), "cannot be read", id="empty"),
         pytest.param("rows.parquet", b"PAR1", (), "cannot be read", id="damaged"),
-        pytest.param("rows.csv", b"a\n" + b"x\n" * 300, (), "there is no numeric column among a", id="no numbers"),
+        pytest.param(
+            "rows.csv", b"a\n" + b"x\n" * 300, (), "there is no numeric column with a name among a", id="no numbers"
+        ),
         pytest.param(
             "rows.csv", b"a,b\n" + b"1,x\n" * 300, ("--feature-columns", "b"), "'b' is not numeric", id="text"
         ),
@@ -151,7 +164,13 @@ def test_few_rows_are_told_to_be_taken_as_alike(tmp_path: Path, capsys: pytest.C
         pytest.param(
             "rows.csv", b"a,b\n" + b"1,\n" * 300, ("--feature-columns", "b"), "'b' is not numeric", id="no value"
         ),
-        pytest.param("rows.csv", b"a\n" + b"inf\n" * 300, (), "'a' has no finite value", id="no finite value"),
+        pytest.param(
+            "rows.csv",
+            b"a\n" + b"inf\n" * 300,
+            (),
+            "no column to fit; left out: a (no finite value;",
+            id="no finite value",
+        ),
         pytest.param(
             "rows.csv",
             b"a,b\n" + b"1,inf\n" * 300,
@@ -202,10 +221,117 @@ def test_columns_with_few_finite_values_are_left_out_in_words(
     assert code == 0
     assert [name for _, _, name, _ in read_references([output])] == ["x"]
     assert capsys.readouterr().out.splitlines()[1:] == [
-        "left out: the column 'part' has 299 finite values; a reference needs at least 300",
-        "left out: the column 'odd' has no finite value",
-        "left out: the column 'none' has no finite value",
+        "inputs: x",
+        "left out: part (299 finite values; a reference needs at least 300)",
+        "left out: odd, none (no finite value; a reference needs at least 300)",
+        EVERY_COLUMN,
     ]
+
+
+@pytest.mark.parametrize("name", ["", " ", "Unnamed: 0", "Unnamed: 0.1", "__index_level_0__"])
+def test_a_column_without_a_name_is_left_out_unless_it_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    table = pa.table({name: np.arange(3_000), "x": np.arange(3_000), "fraud": np.arange(3_000) % 2})
+    pyarrow.csv.write_csv(table, tmp_path / "rows.csv")
+
+    shown = name if name.strip() else repr(name)
+
+    _, output = fit(tmp_path / "rows.csv", "--feature-columns", "x")
+
+    assert [key[2:] for key in read_references([output])] == [("x", "input")]
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "inputs: x",
+        f"left out: {shown} (a column without a name, as the index of a frame is written)",
+        "left out: fraud (not named by a flag)",
+    ]
+
+    fit(tmp_path / "rows.csv")
+
+    assert [key[2:] for key in read_references([output])] == [("x", "input"), ("fraud", "input")]
+
+    if name.strip():
+        fit(tmp_path / "rows.csv", "--feature-columns", name)
+
+        assert [key[2:] for key in read_references([output])] == [(name, "input")]
+
+
+def test_a_column_whose_name_only_begins_like_an_index_is_taken(tmp_path: Path) -> None:
+    names = ["Unnamed: total", "unnamed", "__index_level__"]
+    pyarrow.parquet.write_table(pa.table({name: np.arange(300.0) for name in names}), tmp_path / "rows.parquet")
+
+    _, output = fit(tmp_path / "rows.parquet")
+
+    assert [name for _, _, name, _ in read_references([output])] == names
+
+
+def test_no_more_than_twenty_columns_stand_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    numbers = {f"x{number}": np.arange(3_000.0) for number in range(23)}
+    words = {f"w{number}": ["a"] * 3_000 for number in range(21)}
+    pyarrow.parquet.write_table(pa.table({**numbers, **words}), tmp_path / "rows.parquet")
+
+    fit(tmp_path / "rows.parquet")
+
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        f"inputs: {', '.join(list(numbers)[:20])}, … and 3 more",
+        f"left out: {', '.join(list(words)[:20])}, … and 1 more (not numeric)",
+        EVERY_COLUMN,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "flags"),
+    [
+        pytest.param(
+            ("--feature-columns", "age,score", "--score-columns", "score"),
+            "--feature-columns and --score-columns",
+            id="input and score",
+        ),
+        pytest.param(
+            ("--score-columns", "score", "--output-columns", "score"),
+            "--score-columns and --output-columns",
+            id="score and output",
+        ),
+    ],
+)
+def test_a_column_of_two_roles_is_refused(
+    parquet: Path, capsys: pytest.CaptureFixture[str], more: tuple[str, ...], flags: str
+) -> None:
+    code, output = fit(parquet, *more)
+
+    assert (code, output.exists()) == (1, False)
+    assert capsys.readouterr().err == (
+        f"monitorx reference fit: the column 'score' is named in both {flags}; a column has one role, name it once\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        pytest.param("nope/x.json", "the folder {tmp}/nope does not exist", id="no folder"),
+        pytest.param("rows.parquet/x.json", "the folder {tmp}/rows.parquet is not a folder", id="a file for a folder"),
+        pytest.param("", "it is a folder; the name of a file is expected", id="a folder"),
+        pytest.param("n" * 252, "File name too long", id="a name too long for the file beside it"),
+    ],
+)
+def test_a_place_that_takes_no_file_is_told_as_it_was_given(
+    parquet: Path, capsys: pytest.CaptureFixture[str], place: str, why: str
+) -> None:
+    output = parquet.parent / place
+    before = sorted(parquet.parent.iterdir())
+
+    code = main(["fit", str(parquet), "--model", "fraud", "--output", str(output)])
+
+    assert (code, sorted(parquet.parent.iterdir())) == (1, before)
+    assert capsys.readouterr().err == (
+        f"monitorx reference fit: {output} cannot be written: {why.format(tmp=parquet.parent)}\n"
+    )
+
+
+def test_a_place_is_looked_at_before_the_rows_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["fit", str(tmp_path / "no.csv"), "--model", "fraud", "--output", str(tmp_path / "nope/x.json")])
+
+    assert "nope/x.json cannot be written" in capsys.readouterr().err
 
 
 def test_no_window_has_fewer_finite_values_than_a_window_must_have(tmp_path: Path) -> None:

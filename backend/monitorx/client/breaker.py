@@ -35,9 +35,13 @@ class Breaker:
 
     Args:
         clock: Seconds, monotonic.
+
+    Attributes:
+        cause: Of the last failure, in words; empty after a success.
     """
 
     def __init__(self, settings: BreakerSettings, clock: Callable[[], float]) -> None:
+        self.cause = ""
         self._settings, self._clock = settings, clock
         self._failures = 0
         self._open_s = settings.first_s
@@ -65,11 +69,13 @@ class Breaker:
 
     def succeeded(self) -> None:
         """There was an answer, be it a refusal: the server is there."""
+        self.cause = ""
         self._failures, self._until, self._is_probing = 0, None, False
         self._open_s = self._settings.first_s
 
-    def failed(self) -> None:
+    def failed(self, cause: str) -> None:
         """There was none, or the server has trouble."""
+        self.cause = cause
         self._failures += 1
         if self._is_probing:
             self._open_s = min(self._open_s * 2, self._settings.longest_s)

@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
@@ -17,10 +18,10 @@ from uuid import uuid4
 import httpx
 
 from monitorx.client import answer, query, value
-from monitorx.client.breaker import Breaker, Circuit
+from monitorx.client.breaker import Breaker, BreakerSettings, Circuit
 from monitorx.client.buffer import Buffer
 from monitorx.client.connection import Connection
-from monitorx.client.errors import ClientError, NotOpen
+from monitorx.client.errors import NotOpen
 from monitorx.client.inference import Inference, error_name
 from monitorx.client.model import ModelConfig, ModelType, ResourceUsage
 from monitorx.client.query import parameters
@@ -113,6 +114,7 @@ class MonitorXClient:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._http: httpx.AsyncClient | None = None
         self._connection: Connection | None = None
+        self._leaving: Connection | None = None  # in its place for what waits, while closing
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -137,20 +139,25 @@ class MonitorXClient:
         await self.close()
 
     async def close(self) -> None:
-        """Send what waits, as long as `close_within_s` allows, then let go of the connections. Safe twice."""
+        """Try to send what waits for as long as `close_within_s`, then let go of the connections. Safe twice."""
         task, self._task = self._task, None
         if task is None or self._http is None:
             return
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+        within_s = self._settings.close_within_s
+        # This is the last time to ask, so the circuit stays closed; the pauses spare the server.
+        breaker = Breaker(BreakerSettings(failures=sys.maxsize), time.monotonic)
+        self._leaving = Connection(self._http, self._settings.retry.within(within_s), breaker, sleep=asyncio.sleep)
         try:
-            async with asyncio.timeout(self._settings.close_within_s):
+            async with asyncio.timeout(within_s):
                 await self._sender.drain()
-        except (ClientError, TimeoutError) as failure:
-            _log.error("%d inferences could not be sent: %s", self._sender.waiting, str(failure) or "no time left")
+        except TimeoutError:
+            why = self._leaving.cause or "no answer"
+            _log.error("%d inferences could not be sent within %g s: %s", self._sender.waiting, within_s, why)
         finally:
-            self._loop = self._connection = None
+            self._loop = self._connection = self._leaving = None
             await self._http.aclose()
 
     def collect_inference_metric(
@@ -292,7 +299,7 @@ class MonitorXClient:
         return listed
 
     async def _post(self, body: bytes) -> None:
-        await self._open().ask("POST", f"{PREFIX}/inferences", body=body)
+        await (self._leaving or self._open()).ask("POST", f"{PREFIX}/inferences", body=body)
 
     def _open(self) -> Connection:
         if self._connection is None:

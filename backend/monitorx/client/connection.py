@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from monitorx.client import cause
 from monitorx.client.breaker import Breaker
 from monitorx.client.errors import CircuitOpen, Refused, Unavailable
 from monitorx.client.retry import PASSING, Retry, retry_after_s
@@ -33,6 +34,9 @@ class Connection:
         sleep: Waits that many seconds.
         random: Gives numbers in [0, 1).
         now: The wall clock, to read a Retry-After that is a date.
+
+    Attributes:
+        cause: Why the last attempt gave no answer; empty where it did.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class Connection:
         random: Callable[[], float] = random.random,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self.cause = ""
         self._http, self._retry, self._breaker = http, retry, breaker
         self._sleep, self._random, self._now = sleep, random, now
 
@@ -67,32 +72,38 @@ class Connection:
         for attempt in range(1, self._retry.attempts + 1):
             wait_s = self._breaker.wait_s()
             if wait_s:
-                raise CircuitOpen(f"{request.url} failed several times in a row; it is asked again in {wait_s:.1f} s")
+                raise CircuitOpen(
+                    f"{cause.shown(request.url)} failed several times in a row, last with {self._breaker.cause}; "
+                    f"it is asked again in {wait_s:.1f} s"
+                )
             outcome = await self._attempt(request)
             if isinstance(outcome, httpx.Response):
+                self.cause = ""
                 return _read(outcome)
             trouble = outcome
+            self.cause = trouble.words
             if attempt < self._retry.attempts:
                 await self._sleep(self._retry.wait_s(attempt, trouble.retry_after_s, self._random))
-        raise Unavailable(f"{method} {request.url}: no answer after {self._retry.attempts} attempts; {trouble.words}")
+        raise Unavailable(
+            f"{method} {cause.shown(request.url)}: no answer after {self._retry.attempts} attempts; {trouble.words}"
+        )
 
     async def _attempt(self, request: httpx.Request) -> httpx.Response | Trouble:
         try:
             response = await self._http.send(request)
         except httpx.RequestError as error:
-            self._breaker.failed()
-            return Trouble(f"{type(error).__name__}: {error}")
+            self._breaker.failed(words := cause.of(error))
+            return Trouble(words)
         except BaseException:
             self._breaker.given_up()
             raise
         if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
-            self._breaker.failed()
+            self._breaker.failed(_trouble(response))
         else:
             self._breaker.succeeded()
         if response.status_code not in PASSING:
             return response
-        asked_s = retry_after_s(response.headers.get("retry-after"), self._now())
-        return Trouble(f"{response.status_code}: {_problem(response)[1]}", asked_s)
+        return Trouble(_trouble(response), retry_after_s(response.headers.get("retry-after"), self._now()))
 
 
 def _read(response: httpx.Response) -> Any:  # Any: JSON values
@@ -104,8 +115,14 @@ def _read(response: httpx.Response) -> Any:  # Any: JSON values
         return response.json()
     except ValueError:
         raise Refused(
-            response.status_code, "", f"{response.url} does not answer in JSON; is base_url that of MonitorX's API?"
+            response.status_code,
+            "",
+            f"{cause.shown(response.url)} does not answer in JSON; is base_url that of MonitorX's API?",
         ) from None
+
+
+def _trouble(response: httpx.Response) -> str:
+    return cause.of_answer(response.status_code, _problem(response)[1])
 
 
 def _problem(response: httpx.Response) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """When to try again: exponential backoff with jitter, the server's own Retry-After before that."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,6 +32,11 @@ class Retry:
             raise ValueError(f"attempts: {self.attempts} cannot be used; 1 or more are expected")
         if not 0 < self.first_s <= self.longest_s:
             raise ValueError(f"first_s: {self.first_s} cannot be used; above 0, up to longest_s ({self.longest_s})")
+
+    def within(self, time_s: float) -> "Retry":
+        """Attempts without end, for *time_s* in which the last ones must be made: no wait is over a quarter of it."""
+        longest_s = min(self.longest_s, time_s / 4)
+        return Retry(attempts=sys.maxsize, first_s=min(self.first_s, longest_s), longest_s=longest_s)
 
     def wait_s(self, attempt: int, asked_s: float | None, random: Callable[[], float]) -> float:
         """

@@ -18,7 +18,7 @@ class ClientSettings:
         max_buffered: Inferences that wait to be sent; beyond it the oldest is dropped, and counted.
         batch_size: Inferences in one request, up to 1000; so many waiting are sent at once.
         flush_every_s: Fewer than that are sent after this time.
-        close_within_s: How long leaving `async with` may take to send what waits.
+        close_within_s: How long leaving `async with` tries to send what waits, while the server does not answer.
         retry, breaker: What happens when the server does not answer.
 
     Raises:

@@ -7,14 +7,19 @@ application: same process, same signals, same exit code.
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
+from urllib.parse import urlsplit
 
 NOT_EXECUTABLE = 126  # the shell's exit codes
 NOT_FOUND = 127
+
+GRPC_PORT, HTTP_PORT = 4317, 4318  # of OTLP: https://opentelemetry.io/docs/specs/otlp/
+EXAMPLE = f"http://127.0.0.1:{HTTP_PORT}"
 
 USAGE = "monitorx run [--service NAME] [--endpoint URL] [--] COMMAND [ARGUMENTS...]"
 
@@ -32,6 +37,9 @@ def main(argv: Sequence[str]) -> int:
     if not command:
         parser.print_usage(sys.stderr)
         return _refuse("what is to be run? For example: monitorx run python app.py", 2)
+    if arguments.endpoint is not None and (words := endpoint_fault(arguments.endpoint)):
+        parser.print_usage(sys.stderr)
+        return _refuse(words, 2)
     if missing := missing_package():
         return _refuse(f"the package {missing} is not installed.\n    pip install 'monitorx[sdk]' brings it.", 1)
     command = resolve(command)
@@ -41,6 +49,8 @@ def main(argv: Sequence[str]) -> int:
         words = f"{command[0]!r} is not executable" if found else f"{command[0]!r}: command not found"
         return _refuse(words, NOT_EXECUTABLE if found else NOT_FOUND)
     environ = environment(os.environ, service=arguments.service, endpoint=arguments.endpoint, cwd=str(Path.cwd()))
+    if words := port_warning(environ):
+        print(f"monitorx run: {words}", file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
     try:
@@ -90,6 +100,40 @@ def environment(environ: Mapping[str, str], *, service: str | None, endpoint: st
     return prepared
 
 
+def endpoint_fault(endpoint: str) -> str:
+    """
+    Why *endpoint* cannot be where OTLP goes, and what would be right; empty where it can.
+
+    >>> endpoint_fault("localhost:4318")
+    "--endpoint: 'localhost:4318' cannot be used; http:// or https:// and a host is expected, as in http://localhost:4318"
+    """
+    if _is_address(endpoint):
+        return ""
+    likely = f"http://{endpoint}"
+    example = likely if "@" not in endpoint and "://" not in endpoint and _is_address(likely) else EXAMPLE
+    return (
+        f"--endpoint: {_shown(endpoint)!r} cannot be used; http:// or https:// and a host is expected, as in {example}"
+    )
+
+
+def port_warning(environ: Mapping[str, str]) -> str:
+    """Words about OTLP over HTTP that goes to the usual port of OTLP over gRPC; empty where all is as usual."""
+    from monitorx.processor.distro import fill_defaults
+
+    endpoint = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+    if not _is_address(endpoint) or urlsplit(endpoint).port != GRPC_PORT:
+        return ""
+    filled = dict(environ)
+    if filled.get("OTEL_PYTHON_DISTRO") == "monitorx":  # another one has defaults of its own
+        fill_defaults(filled)
+    if filled.get("OTEL_EXPORTER_OTLP_PROTOCOL") != "http/protobuf":
+        return ""
+    return (
+        f"warning: OTLP goes to {_shown(endpoint)} over http/protobuf, and {GRPC_PORT} is the usual port of OTLP/gRPC; "
+        f"HTTP is usually taken on {HTTP_PORT} (or set OTEL_EXPORTER_OTLP_PROTOCOL=grpc)"
+    )
+
+
 def loader_folder() -> str:
     """The folder whose sitecustomize.py loads the instrumentors at the start of Python."""
     from opentelemetry.instrumentation import auto_instrumentation
@@ -105,6 +149,21 @@ def missing_package() -> str | None:
         "opentelemetry.exporter": "opentelemetry-exporter-otlp",
     }
     return next((package for module, package in needed.items() if find_spec(module) is None), None)
+
+
+def _is_address(endpoint: str) -> bool:
+    if re.search(r"\s", endpoint):
+        return False
+    try:
+        parts = urlsplit(endpoint)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, brackets without an address
+        return False
+
+
+def _shown(endpoint: str) -> str:
+    """*endpoint* without the user and the password."""
+    return re.sub(r"^(\w+://)?.*@", r"\1<secret>@", endpoint, flags=re.DOTALL)
 
 
 def _refuse(words: str, code: int) -> int:

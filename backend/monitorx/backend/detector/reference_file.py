@@ -6,6 +6,7 @@ The format is docs/reference/reference-file.md. Histograms stand in it as they t
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -72,14 +73,33 @@ def write(path: Path, model: str, model_version: str, rows: int, features: Seque
     Write a file; the id of the reference, which follows from its content.
 
     Raises:
-        OSError: The file cannot be written.
+        ConfigError: The file cannot be written.
     """
+    check_place(path)
     document = Document(VERSION, "", model, model_version, rows, list(features))
     document.id = _id(document)
     unfinished = path.with_name(path.name + ".tmp")
-    unfinished.write_bytes(msgspec.json.encode(document) + b"\n")
-    unfinished.replace(path)
+    try:
+        unfinished.write_bytes(msgspec.json.encode(document) + b"\n")
+        unfinished.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
     return document.id
+
+
+def check_place(path: Path) -> None:
+    """Raise `ConfigError` where no file can be at *path*: before the work whose result it is to take."""
+    folder = path.parent
+    try:
+        if path.is_dir():
+            raise ConfigError(f"{path} cannot be written: it is a folder; the name of a file is expected")
+        if not folder.is_dir():
+            what = "is not a folder" if folder.exists() else "does not exist"
+            raise ConfigError(f"{path} cannot be written: the folder {folder} {what}")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def read(paths: Iterable[Path]) -> dict[FittedKey, Reference]:
