@@ -24,6 +24,7 @@ from monitorx.alerting.channel.email_config import EmailConfig
 from monitorx.alerting.channel.webhook import WebhookChannel
 from monitorx.alerting.channel.webhook_config import WebhookConfig
 from monitorx.alerting.config import AlertingConfig, Integration
+from monitorx.alerting.document import Problems, parse
 from monitorx.alerting.engine import Alerting
 from monitorx.alerting.notification import Notification
 from monitorx.alerting.route import Route
@@ -131,13 +132,62 @@ def test_a_server_that_hangs_is_left_in_time(web: Web) -> None:
 
 
 def test_what_an_answer_gives_away_is_blotted_out_and_short(web: Web) -> None:
-    web.status, web.body = 400, b"your key hunter2 is wrong\r\n" + b"x" * 100_000
+    web.status, web.body = 400, b"your key hunter2 is wrong\r\n" + b"xxx " * 100_000
 
     found = send(WebhookConfig(Secret(web.url), bearer_token=Secret("hunter2")))
 
     assert found.delivery is Delivery.FAILED
     assert found.words.startswith("HTTP 400: your key <secret> is wrong  xxx")
     assert len(found.words) <= 300
+
+
+SLACK = "/services/T0001234/B0005678/s3cr3t%2FTOKEN?key=hunter22&v=1"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("Cannot POST /services/T0001234/B0005678/s3cr3t%2FTOKEN", id="the path"),
+        pytest.param("Cannot POST /services/T0001234/B0005678/s3cr3t/TOKEN", id="the path, decoded"),
+        pytest.param("Cannot POST %2Fservices%2FT0001234%2FB0005678%2Fs3cr3t%2fTOKEN", id="the path, quoted"),
+        pytest.param(r"{\"path\": \"\/services\/T0001234\/B0005678\/s3cr3t%2FTOKEN\"}", id="the path in JSON"),
+        pytest.param("no webhook S3CR3T%2FTOKEN of T0001234", id="pieces of the path, in other letters"),
+        pytest.param("key=hunter22&v=1 is unknown", id="the query"),
+        pytest.param("the key hunter22 is unknown", id="a value of the query"),
+        pytest.param("who is alice:wonder land?", id="the user, decoded"),
+        pytest.param("who is alice:wonder%20land?", id="the user"),
+        pytest.param("wrong password 'wonder land'", id="the password"),
+        pytest.param("Authorization: Basic YWxpY2U6d29uZGVyIGxhbmQ=", id="the header that clients make of the user"),
+        pytest.param("token tok3n.abc is expired", id="the token of a header"),
+        pytest.param("Basic Ym9iOmJ1aWxkZXI= is wrong", id="the credentials of a header"),
+        pytest.param("bob:builder is unknown", id="what the credentials stand for"),
+        pytest.param("bearer hunter2 is unknown", id="the bearer token"),
+        pytest.param("x " * 2040 + "a longer word: s3cr3t%2FTOKEN", id="where the answer is cut"),
+    ],
+)
+def test_no_part_of_a_secret_is_in_the_words(web: Web, body: str) -> None:
+    web.status, web.body = 404, body.encode()
+    url = web.url.replace("http://", "http://alice:wonder%20land@").rstrip("/") + SLACK
+    headers = {"X-Auth": Secret("Bearer tok3n.abc"), "X-Other": Secret("Basic Ym9iOmJ1aWxkZXI=")}
+
+    found = send(WebhookConfig(Secret(url), headers=headers, bearer_token=Secret("hunter2")))
+
+    assert found.words.startswith("HTTP 404: ")
+    told = found.words.lower()
+    hidden = (
+        "T0001234",
+        "B0005678",
+        "s3cr3t",
+        "TOKEN%",
+        "/TOKEN",
+        "hunter",
+        "wonder",
+        "YWxpY2U",
+        "tok3n",
+        "Ym9i",
+        "builder",
+    )
+    assert [part for part in hidden if part.lower() in told] == []
 
 
 def test_nobody_listening_is_tried_again(web: Web) -> None:
@@ -328,6 +378,16 @@ class TestEmail:
         assert (sender, recipients, is_encrypted) == ("m@example.com", ["ops@example.com", "two@example.com"], True)
         assert b"Message-ID: <n1@example.com>\r\n" in content
         assert b"Subject: [FIRING:1] Slow\r\n" in content
+
+    def test_who_is_named_in_the_header_is_who_gets_it(self) -> None:
+        text = "to: 'Ops <ops@example.com>, two@example.com'\nfrom: m@example.com\nsmarthost: 127.0.0.1:25\n"
+        config = EmailChannel.read(parse(text, "rules.yaml"), Problems())
+        with mailing(None) as mail:
+            send(replace(config, port=to(mail, None).port, require_tls=False))
+
+        [(_, recipients, content, _)] = mail.got
+        assert recipients == ["ops@example.com", "two@example.com"]
+        assert b"To: Ops <ops@example.com>, two@example.com\r\n" in content
 
     def test_a_server_without_starttls_gets_nothing(self, certificate: tuple[Path, Path]) -> None:
         with mailing(None) as mail:

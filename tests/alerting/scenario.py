@@ -67,13 +67,16 @@ class Scenario:
         self.path = path
         self.settings = settings or config()
         self.pipeline = pipeline
-        self.now = NOON
+        self.now = self.start = NOON
         self.position = 0
         self.ids = 0
         self.sent: list[tuple[float, Notification]] = []
+        self.refused: list[str] = []
+        self.refuses: set[str] = set()
         self.waiting: list[OutboxRow] = []
         self.holds = False
         self.delivery = Delivery.DELIVERED
+        self.is_full = False
         self.counted: dict[str, float] = {}
         self.open()
 
@@ -100,7 +103,7 @@ class Scenario:
         self.counted[key] = self.counted.get(key, 0) + amount
 
     def push(self, *observations: Observation, at: float | None = None) -> "Scenario":
-        """Observe at *at* seconds after noon."""
+        """Observe at *at* seconds after the start."""
         if at is not None:
             self.until(at)
         self.position += 1
@@ -110,12 +113,18 @@ class Scenario:
 
     def until(self, at: float) -> "Scenario":
         """Let the time pass, looking at groups when they are due."""
-        end = NOON + timedelta(seconds=at)
+        end = self.start + timedelta(seconds=at)
         while (due := self.ledger.next_due()) is not None and due <= end:
             self.now = max(due, self.now)
             self.turn()
         self.now = max(end, self.now)
         self.turn()
+        return self
+
+    def set_back(self, seconds: float) -> "Scenario":
+        """Somebody corrects the clock; what is said in seconds after the start goes on as if nobody had."""
+        self.now -= timedelta(seconds=seconds)
+        self.start -= timedelta(seconds=seconds)
         return self
 
     def turn(self) -> None:
@@ -126,15 +135,23 @@ class Scenario:
             self.deliver()
 
     def write(self, commit: Commit) -> None:
-        self.store.write(commit)
-        self.waiting += commit.sent
+        """On disk, or kept for later where the disk is full; messages go out in both cases."""
+        if self.is_full:
+            self.ledger.put_back(commit)
+        else:
+            self.store.write(commit)
+        known = {row.notification.id for row in self.waiting}
+        self.waiting += [row for row in self.ledger.unsettled(commit) if row.notification.id not in known]
 
     def deliver(self) -> None:
         """Send what waits, and mark it."""
         while self.waiting:
             row = self.waiting.pop(0)
-            self.sent.append(((self.now - NOON).total_seconds(), row.notification))
-            self.ledger.settle(Settled(row, self.delivery, ""), self.now)
+            self.sent.append(((self.now - self.start).total_seconds(), row.notification))
+            delivery = Delivery.FAILED if row.notification.receiver in self.refuses else self.delivery
+            if delivery is not Delivery.DELIVERED:
+                self.refused.append(row.notification.id)
+            self.ledger.settle(Settled(row, delivery, ""), self.now)
             commit = self.ledger.turn(self.now)
             if commit is not None:
                 self.write(commit)

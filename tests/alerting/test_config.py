@@ -90,6 +90,32 @@ def test_an_email_is_read() -> None:
     assert config.is_encrypted_at_once
 
 
+@pytest.mark.parametrize(
+    ("to", "expected"),
+    [
+        pytest.param("a@b.c", ("a@b.c",), id="one"),
+        pytest.param("'a@b.c, d@e.f'", ("a@b.c", "d@e.f"), id="two, as Alertmanager has them"),
+        pytest.param("['a@b.c, d@e.f', g@h.i]", ("a@b.c", "d@e.f", "g@h.i"), id="both ways"),
+        pytest.param(
+            """'Ops <a@b.c>, "Doe, Jo" <d@e.f>'""", ("Ops <a@b.c>", '"Doe, Jo" <d@e.f>'), id="names, one with a comma"
+        ),
+        pytest.param("|\n  a@b.c\n", ("a@b.c",), id="a block that ends with a line break"),
+    ],
+)
+def test_each_address_is_one_recipient(to: str, expected: tuple[str, ...]) -> None:
+    problems = Problems()
+
+    config = EmailChannel.read(node(f"to: {to}\nfrom: |\n  M <m@b.c>\nsmarthost: a:25\n"), problems)
+
+    assert (problems.found, config.to, config.sender) == ([], expected, "M <m@b.c>")
+
+
+def test_a_receiver_without_channels_is_a_black_hole_as_in_alertmanager(tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
+
+    assert load(tmp_path / "rules.yaml").receivers == {"nobody": ()}
+
+
 WEBHOOK, EMAIL = "route: {receiver: a}\nreceivers:\n- name: a\n  webhook_configs:\n  - ", "to: [a@b.c]\nfrom: m@b.c\n"
 
 
@@ -165,6 +191,33 @@ WEBHOOK, EMAIL = "route: {receiver: a}\nreceivers:\n- name: a\n  webhook_configs
             WEBHOOK + "url: http://a\n    max_alerts: -1", "max_alerts: -1 must be a whole number", id="count"
         ),
         pytest.param(
+            WEBHOOK + "url: http://a\n    max_alerts: 1e400",
+            "webhook_configs[0].max_alerts: 1e400 is too large; write a number under 1e308",
+            id="infinity",
+        ),
+        pytest.param(WEBHOOK + "url: http://exa mple.com", "url: must be a URL with a host, like https", id="space"),
+        pytest.param(WEBHOOK + "url: http://exa%20mple.com", "url: must be a URL with a host, like https", id="quoted"),
+        pytest.param(WEBHOOK + "url: ' http://a'", "url: must be a URL with a host, like https", id="leading space"),
+        pytest.param(WEBHOOK + "url: http://a:0", "url: must be a URL with a host, like https", id="port 0"),
+        pytest.param(
+            WEBHOOK + 'url_file: "a\\0b"',
+            "url_file: 'a\\x00b' is not the path of a file: no path holds a NUL character",
+            id="NUL",
+        ),
+        pytest.param(
+            WEBHOOK + 'url: http://a\n    tls_config: {ca_file: "a\\0b"}',
+            "tls_config.ca_file: 'a\\x00b' is not the path of a file: no path holds a NUL character",
+            id="NUL of an authority",
+        ),
+        pytest.param(
+            "route: {receiver: a}\nreceivers: [{name: a, slack_configs: []}]",
+            "2: receivers[0].slack_configs: unknown key; known: email_configs, name, webhook_configs",
+            id="another kind",
+        ),
+        pytest.param(
+            "route: {receiver: x}\nreceivers: []", "1: route.receiver: no receiver is named 'x'; known: none", id="none"
+        ),
+        pytest.param(
             WEBHOOK + "url: http://a\n    timeout: 2m", "timeout: must be over 0s and at most 1m", id="timeout"
         ),
         pytest.param(
@@ -192,6 +245,9 @@ def test_what_is_wrong_is_said_with_line_and_key(tmp_path: Path, text: str, word
     ("text", "words"),
     [
         pytest.param("from: m@b.c\nsmarthost: a:25", "to is missing|at least one address", id="nobody"),
+        pytest.param("to: a@b.c c@d.e\nfrom: m@b.c\nsmarthost: a:25", "nor several with commas between", id="no comma"),
+        pytest.param("to: 'a@b.c,, nobody'\nfrom: m@b.c\nsmarthost: a:25", "'a@b.c,, nobody' is not", id="one of two"),
+        pytest.param("to: a@b.c\nfrom: 'm@b.c, n@b.c'\nsmarthost: a:25", "must be one address", id="two senders"),
         pytest.param("to: [nobody]\nfrom: m@b.c\nsmarthost: a:25", "'nobody' is not an address", id="address"),
         pytest.param(EMAIL + "smarthost: a", "'a' must be host:port, like smtp.example.com:587", id="no port"),
         pytest.param(EMAIL + "smarthost: a:0", "must be host:port", id="port 0"),

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monitorx.alerting.alert import Alert, Condition, State
+from monitorx.alerting.channel.channel import Delivery
 from tests.alerting.scenario import NOON, Scenario, config, observation, policy
 
 Make = Callable[..., Scenario]
@@ -119,7 +120,8 @@ conditions = st.sampled_from([*[Condition.OK, Condition.BREACHED] * 4, Condition
 pushes = st.tuples(st.just("push"), st.sampled_from(sorted(MODELS)), conditions, st.integers(0, 12))
 waits = st.tuples(st.just("wait"), st.integers(1, 40))
 turns = st.tuples(st.sampled_from(["crash", "crash before the mark", "hold", "release", "release"]))
-steps = st.lists(st.one_of(pushes, pushes, pushes, pushes, waits, turns), min_size=25, max_size=60)
+troubles = st.tuples(st.sampled_from(["refuse", "accept", "full disk", "room again"]))
+steps = st.lists(st.one_of(pushes, pushes, pushes, pushes, waits, turns, troubles), min_size=25, max_size=60)
 
 
 class History(Scenario):
@@ -141,7 +143,7 @@ class History(Scenario):
     def crash_before_the_mark(self) -> int:
         """Everything that waits is sent, and the process dies before that is on disk."""
         rows, self.waiting = self.waiting, []
-        self.sent += [((self.now - NOON).total_seconds(), row.notification) for row in rows]
+        self.sent += [((self.now - self.start).total_seconds(), row.notification) for row in rows]
         self.crash()
         return len(rows)
 
@@ -163,13 +165,21 @@ def play(app: History, history: list[tuple[object, ...]]) -> int:
         elif what == "wait":
             at += details[0]  # type: ignore[operator]  # an integer
             app.until(at)
+        elif what in ("refuse", "accept"):
+            app.delivery = Delivery.FAILED if what == "refuse" else Delivery.DELIVERED
+        elif what in ("full disk", "room again"):
+            app.is_full = what == "full disk"
+            app.turn()
+        elif what in ("hold", "release"):
+            app.holds = what == "hold"
+        elif app.is_full:
+            continue  # what a crash costs then is another promise: told anew
         elif what == "crash":
             app.crash()
-        elif what == "crash before the mark":
-            repeatable += app.crash_before_the_mark()
         else:
-            app.holds = what == "hold"
-    app.holds = False
+            repeatable += app.crash_before_the_mark()
+    app.holds = app.is_full = False
+    app.delivery = Delivery.DELIVERED
     app.turn()
     app.until(at + 100)
     return repeatable
@@ -190,6 +200,8 @@ def test_any_history_tells_the_truth(folder: Path, history: list[tuple[object, .
             if notification.id in seen:
                 continue  # the same message once more: its receiver drops it by the id
             seen.add(notification.id)
+            if notification.id in app.refused:
+                continue  # nobody heard it
             for alert in notification.alerts:
                 model = alert.labels["model"]
                 is_firing = alert.state is State.FIRING
@@ -202,6 +214,9 @@ def test_any_history_tells_the_truth(folder: Path, history: list[tuple[object, .
         assert set(sent) == set(app.committed), "nothing that was decided is lost, nothing undecided is sent"
         assert len(sent) - len(set(sent)) <= repeatable, "doubles come from crashes only"
         assert {model for model, firing in believed.items() if firing} == now_firing, "in the end receivers know"
+        left = app.store.restore()
+        assert {alert.labels["model"] for alert in left.members.values()} == now_firing, "what is over is forgotten"
+        assert left.outbox == ()
     finally:
         app.store.close()
 

@@ -1,4 +1,5 @@
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -195,3 +196,63 @@ def test_waits_grow_and_are_spread(attempts: int, asked: float | None, least_s: 
 
     assert least_s <= min(waits) <= max(waits) <= most_s
     assert len(waits) > 100 or (least_s == most_s)
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [f"{one.levelname} {one.getMessage()}" for one in caplog.records if one.levelno >= logging.INFO]
+
+
+def test_trouble_is_said_once_by_channel_and_group_until_it_ends_or_is_another(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    down, full = Outcome(Delivery.RETRY, "HTTP 503: request 17"), Outcome(Delivery.RETRY, "ConnectError: refused")
+    also_down = Outcome(Delivery.RETRY, "HTTP 503: request 18")
+    channel = Answers(down, also_down, down, full, full, DELIVERED)
+
+    async def main() -> None:
+        await Desk({"ops": channel}).run(row(1))
+
+    asyncio.run(main())
+
+    assert said(caplog) == [
+        "WARNING channel ops: group g1: tried again: HTTP 503: request 17",
+        "WARNING channel ops: group g1: tried again: ConnectError: refused",
+        "INFO channel ops: takes messages again",
+    ]
+
+
+def test_messages_that_are_refused_one_after_the_other_are_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+    async def main() -> None:
+        await Desk({"ops": Answers(Outcome(Delivery.FAILED, "HTTP 401: no"))}).run(*(row(n) for n in range(8)))
+
+    asyncio.run(main())
+
+    assert said(caplog) == ["WARNING channel ops: group g0: failed: HTTP 401: no"]
+
+
+def test_a_channel_that_raises_is_said_once_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        await Desk({"ops": Answers(RuntimeError("x"), RuntimeError("x"), DELIVERED)}).run(row(1))
+
+    asyncio.run(main())
+
+    assert [one.getMessage() for one in caplog.records if one.exc_info] == ["channel ops: raised instead of answering"]
+
+
+def test_trouble_has_a_time_and_is_outdated_after_a_day() -> None:
+    now = [NOON]
+
+    async def main() -> list[dict[str, str]]:
+        desk = Desk({"ops": Answers(Outcome(Delivery.FAILED, "HTTP 401"), DELIVERED)}, clock=lambda: now[0])
+        await desk.run(row(1))
+        seen = []
+        for hours in (0, 23, 24):
+            now[0] = NOON + timedelta(hours=hours)
+            seen.append({name: str(trouble) for name, trouble in desk.dispatch.failing.items()})
+        return seen
+
+    there = {"ops": "HTTP 401 (at 2026-05-04T12:00:00Z)"}
+    assert asyncio.run(main()) == [there, there, {}]

@@ -4,6 +4,8 @@ import asyncio
 import sqlite3
 import threading
 import time
+from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,13 @@ import pytest
 from monitorx.alerting.alert import Condition, State
 from monitorx.alerting.channel.channel import Delivery, Outcome
 from monitorx.alerting.config import AlertingConfig, Integration
+from monitorx.alerting.dispatch import Retry
 from monitorx.alerting.engine import Alerting, Health
+from monitorx.alerting.ledger import Settled
 from monitorx.alerting.notification import Notification
+from monitorx.alerting.record import microseconds
 from monitorx.alerting.store import Commit, SQLiteStore
-from tests.alerting.scenario import observation, route
+from tests.alerting.scenario import NOON, observation, route
 
 AT_ONCE = "receiver: ops\ngroup_by: [model]\ngroup_wait: 0s\ngroup_interval: 50ms\n"
 
@@ -183,5 +188,73 @@ def test_a_disk_that_stays_full_is_logged_once_and_without_a_traceback(
 
     asyncio.run(main())
 
-    logged = [(record.getMessage(), record.exc_info) for record in caplog.records if record.levelname == "ERROR"]
-    assert logged == [("the state of alerts cannot be written; tried again: disk is full", None)]
+    assert [(record.getMessage(), record.exc_info) for record in caplog.records] == [
+        ("the state of alerts cannot be written; tried again: disk is full", None),
+        ("messages are sent from memory now; after a crash, those sent meanwhile are told anew", None),
+        ("the state of alerts is written again", None),
+    ]
+
+
+def test_a_disk_that_stays_full_keeps_no_message_back_and_none_is_told_twice(tmp_path: Path) -> None:
+    store, now = SQLiteStore(tmp_path / "a.db"), [NOON]
+    settings, disk = config(Inbox()), FailingDisk(store)
+    engine = Alerting(
+        settings, disk, {}, clock=lambda: microseconds(now[0]) * 1000, new_id=(f"id-{n}" for n in count(1)).__next__
+    )
+    engine.observe([observation()], 1)
+
+    waiting = [refused(engine), refused(engine)]
+    sent = engine.turn()
+    engine._ledger.settle(Settled(sent[0], Delivery.DELIVERED, ""), NOON)
+    again = engine.turn()
+    engine.observe([observation(condition=Condition.OK)], 2)
+    now[0] += timedelta(seconds=1)
+    over = engine.turn()
+    sick = engine.health()
+    disk.is_full = False
+    written = engine.turn()
+    engine._ledger.settle(Settled(over[0], Delivery.DELIVERED, ""), NOON)
+    engine.turn()
+
+    assert waiting == ["disk is full", "disk is full"]
+    assert [[row.notification.id for row in rows] for rows in (sent, again, over, written)] == [
+        ["id-1"], [], ["id-2"], ["id-2"],
+    ]  # fmt: skip
+    assert [row.notification.status for row in (*sent, *over)] == ["firing", "resolved"]
+    assert sick.words == ("state cannot be written: disk is full; messages are sent from memory",)
+    assert engine.health().ok
+    left = store.restore()
+    assert ([one.alert.state for one in left.alerts.values()], left.members, left.log, left.outbox, left.position) == (
+        [State.RESOLVED], {}, {}, (), 2,
+    )  # fmt: skip
+    assert [row.what for row in reversed(store.audit())] == [
+        "fired", "notified", "delivered", "resolved", "notified", "delivered",
+    ]  # fmt: skip
+    store.close()
+
+
+def refused(engine: Alerting) -> str:
+    with pytest.raises(sqlite3.OperationalError) as raised:
+        engine.turn()
+    return str(raised.value)
+
+
+def test_with_a_full_disk_messages_arrive_and_places_are_given_back(tmp_path: Path) -> None:
+    async def main() -> None:
+        inbox, store = Inbox(), SQLiteStore(tmp_path / "a.db")
+        settings, disk = config(inbox), FailingDisk(store)
+        retry = Retry(places=1)
+        engine = Alerting(settings, disk, settings.channels(), clock=time.time_ns, retry=retry)
+        async with engine:
+            engine.observe([observation(labels={"model": str(number)}) for number in range(4)], 1)
+            while len(inbox.got) < 4:
+                await inbox.next()
+            disk.is_full = False
+            engine.observe([observation(labels={"model": "last"})], 2)
+            while len(inbox.got) < 5:
+                await inbox.next()
+        assert len({notification.id for notification in inbox.got}) == 5
+        assert store.restore().outbox == ()
+        store.close()
+
+    asyncio.run(main())

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from monitorx.alerting.alert import Condition, NoData
 from monitorx.alerting.channel.channel import Delivery
 from monitorx.alerting.notify import Pipeline
@@ -184,7 +186,80 @@ def test_an_end_that_was_refused_does_not_hide_the_next_beginning(scenario: Make
     app.delivery = Delivery.DELIVERED
     app.push(of("fraud"), at=1000).until(1100)
 
-    assert app.told()[2:] == [(1030, "ops", "firing", ["fraud"])]
+    assert app.told()[2:] == [(630, "ops", "resolved", ["-fraud"]), (1030, "ops", "firing", ["fraud"])]
+
+
+def test_an_end_that_was_refused_is_told_again_after_the_interval_also_after_a_crash(scenario: Make) -> None:
+    app = scenario()
+    app.push(of("fraud"), at=0).push(of("fraud", OK), at=100).until(200)
+    app.delivery = Delivery.FAILED
+    app.until(400)
+    app.delivery = Delivery.DELIVERED
+    app.crash()
+    app.until(90_000)
+
+    assert app.told() == [
+        (30, "ops", "firing", ["fraud"]), (330, "ops", "resolved", ["-fraud"]), (400, "ops", "resolved", ["-fraud"]),
+    ]  # fmt: skip
+    assert app.store.restore().members == {}
+
+
+def test_an_end_is_kept_until_its_message_is_delivered(scenario: Make) -> None:
+    app = scenario()
+    app.push(of("fraud"), at=0).push(of("fraud", OK), at=100).until(300)
+    app.holds = True
+    app.until(400)
+    before = [alert.state.value for alert in app.store.restore().members.values()]
+
+    app.holds = False
+    app.turn()
+
+    assert before == ["resolved"]
+    assert app.store.restore().members == {}
+
+
+def test_an_end_that_nobody_takes_is_given_up_after_a_day_and_the_next_beginning_is_told(scenario: Make) -> None:
+    app = scenario()
+    app.push(of("fraud"), at=0).push(of("fraud", OK), at=100).until(200)
+    app.delivery = Delivery.FAILED
+    app.until(100 + 24 * 3600 + 600)
+    tried, left = app.told()[-1], app.store.restore()
+
+    app.until(100 + 30 * 3600)
+    app.delivery = Delivery.DELIVERED
+    app.push(of("fraud"), at=40 * 3600).until(41 * 3600)
+
+    assert tried == (86_730, "ops", "resolved", ["-fraud"])
+    assert (left.members, left.log, left.outbox) == ({}, {}, ())
+    assert app.told()[-2:] == [tried, (40 * 3600 + 30, "ops", "firing", ["fraud"])]
+
+
+def test_a_repeat_that_was_refused_is_told_again_after_the_interval(scenario: Make) -> None:
+    app = scenario()
+    app.push(of("fraud"), at=0).until(14_000)
+    app.delivery = Delivery.FAILED
+    app.until(14_500)
+    app.delivery = Delivery.DELIVERED
+    app.until(15_000)
+
+    assert [at for at, *_ in app.told()] == [30, 14430, 14730]
+
+
+def test_what_one_channel_refused_is_told_again_to_that_channel_only(scenario: Make) -> None:
+    app = scenario(
+        config("receiver: ops\ngroup_wait: 10s\nroutes:\n- receiver: log\n  continue: true\n- receiver: night\n")
+    )
+    app.push(of("fraud"), at=0).push(of("fraud", OK), at=100).until(309)
+    app.refuses = {"log"}
+    app.until(400)
+    app.refuses = set()
+
+    app.until(2000)
+
+    assert app.told()[2:] == [
+        (310, "log", "resolved", ["-fraud"]), (310, "night", "resolved", ["-fraud"]),
+        (610, "log", "resolved", ["-fraud"]),
+    ]  # fmt: skip
 
 
 def test_a_channel_that_is_gone_is_left_alone(scenario: Make) -> None:
@@ -250,3 +325,27 @@ def test_a_resolved_alert_leaves_the_list(scenario: Make) -> None:
 
     assert shown == ["resolved"]
     assert app.ledger.alerts() == []
+
+
+def test_label_sets_that_are_one_alert_do_not_end_each_other(scenario: Make, caplog: pytest.LogCaptureFixture) -> None:
+    app = scenario()
+    rule = policy(labels={"model": "all"}, no_data=NoData.NO_DATA)
+    slow, fast = observation(rule, labels={"model": "slow"}), observation(rule, OK, labels={"model": "fast"})
+    still = observation(rule, Condition.NO_DATA, None, labels={"model": "still"})
+
+    app.push(slow, fast, at=0).push(fast, slow, at=10).push(fast, slow, still, at=20).until(60)
+    both = [(alert.labels["alertname"], alert.state.value) for alert in app.ledger.alerts()]
+    app.push(fast, fast, at=70).until(400)
+
+    assert both == [("Slow", "firing"), ("DatasourceNoData", "firing")]
+    assert app.told()[0] == (30, "ops", "firing", ["all"])
+    assert app.told()[-2:] == [(330, "ops", "resolved", ["-all"]), (350, "ops", "resolved", ["-all"])]
+    assert app.counted == {
+        "steps_total[fired]": 2, "steps_total[resolved]": 2, "steps_total[nothing]": 4, "steps_total[merged]": 10,
+        "notifications_total[first]": 2, "notifications_total[resolved]": 2,
+    }  # fmt: skip
+    assert [record.getMessage() for record in caplog.records] == [
+        "rule Slow: a label of the rule takes the place of one that `by` selects, so several of its label sets are one "
+        "alert, which fires while one of them is in breach; rename the label: "
+        "{'severity': 'warning', 'model': 'all', 'alertname': 'Slow'}"
+    ]

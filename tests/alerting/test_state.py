@@ -180,6 +180,7 @@ def test_what_is_no_longer_mentioned_ends() -> None:
 
     assert gone is not None
     assert (gone.alert.state, gone.alert.ends_at) == (State.RESOLVED, at(300))
+    assert gone.alert.evidence["ended"] == "nothing was said of it any more; it may not be over"
     assert vanish(pending, at(300)) == (None, Transition.VANISHED)
     assert vanish(gone, at(301)) == (gone, Transition.NOTHING)
 

@@ -11,6 +11,7 @@ from monitorx.alerting.notify import LogEntry
 from monitorx.alerting.state import Standing
 from monitorx.alerting.store import AuditRow, Commit, OutboxRow, Restored, SQLiteStore
 from tests.alerting.scenario import NOON
+from tests.support.read_only import folder, read_only
 
 ALERT = Alert(
     labels={"alertname": "Slow", "model": "\ud800 \x00 ' \" é"},
@@ -135,3 +136,28 @@ def test_a_folder_in_its_place_is_refused_by_name(tmp_path: Path) -> None:
 
     with pytest.raises(StateError, match=r"alerting\.db: cannot be used for the state of alerts: unable to open"):
         SQLiteStore(tmp_path / "alerting.db")
+
+
+def test_a_file_that_may_only_be_read_is_refused_at_the_opening() -> None:
+    with folder() as place:
+        SQLiteStore(place / "alerting.db").close()
+
+        with (
+            read_only(place / "alerting.db"),
+            pytest.raises(
+                StateError, match=r"alerting\.db: cannot be used for the state of alerts: .* readonly database"
+            ),
+        ):
+            SQLiteStore(place / "alerting.db")
+
+
+def test_an_opening_writes_nothing(tmp_path: Path) -> None:
+    SQLiteStore(tmp_path / "alerting.db").close()
+    before = (tmp_path / "alerting.db").read_bytes()
+
+    store = SQLiteStore(tmp_path / "alerting.db")
+    log = tmp_path / "alerting.db-wal"
+    written = log.stat().st_size if log.exists() else 0
+    store.close()
+
+    assert (written, (tmp_path / "alerting.db").read_bytes()) == (0, before)

@@ -56,6 +56,12 @@ class Board:
         self._swept_at = self._observed_at = now
         self.counted: Counter[Transition] = Counter()
         self.refused = 0
+        self.merging: dict[str, Mapping[str, str]] = {}  # rules of whose label sets several make one alert: its labels
+
+    @property
+    def standing(self) -> Mapping[str, Standing]:
+        """What stands, by fingerprint."""
+        return self._standing
 
     def alerts(self) -> list[Alert]:
         """All of them: pending, firing, and lately resolved."""
@@ -67,8 +73,8 @@ class Board:
             self._seen = dict.fromkeys(self._standing, now)
         self._observed_at = now
         changes: list[Change] = []
-        for observation in observations:
-            changes += self._observed(observation, now)
+        for key, verdict in self._verdicts(observations).items():
+            changes += self._observed(key, verdict, now)
         return changes + self._vanished(now)
 
     def expire(self, now: datetime) -> list[Change]:
@@ -76,14 +82,40 @@ class Board:
         over = [key for key, standing in self._standing.items() if state.is_expired(standing, now)]
         return [change for key in over for change in self._stepped(key, (None, Transition.EXPIRED))]
 
-    def _observed(self, observation: Observation, now: datetime) -> list[Change]:
-        key, labels = self._identified(observation, about_data=False)
-        changes = self._stepped(key, state.step(self._standing.get(key), observation, labels, now))
-        if observation.policy.no_data is NoData.NO_DATA:
-            about, its_labels = self._identified(observation, about_data=True)
-            changes += self._stepped(about, state.step_no_data(self._standing.get(about), observation, its_labels, now))
-            if about in self._standing:
-                self._seen[about] = now
+    def move(self, back: timedelta) -> None:
+        """The clock went back by that much: so do all times."""
+        for key, standing in self._standing.items():
+            cleared_at = None if standing.cleared_at is None else standing.cleared_at - back
+            self._standing[key] = Standing(state.moved(standing.alert, back), cleared_at)
+        self._seen = {key: at - back for key, at in self._seen.items()}
+        self._swept_at -= back
+        self._observed_at -= back
+
+    def _verdicts(self, observations: Sequence[Observation]) -> dict[str, "_Verdict"]:
+        """
+        What is said of each alert in this round, once.
+
+        Label sets of a rule are one alert where a label of the rule replaces what tells them apart. Taken one after
+        the other, they would begin and end it by turns.
+        """
+        found: dict[str, _Verdict] = {}
+        for observation in observations:
+            wants_both = observation.policy.no_data is NoData.NO_DATA
+            for about_data in (False, True) if wants_both else (False,):
+                key, labels = self._identified(observation, about_data=about_data)
+                verdict = _Verdict(observation, labels, about_data)
+                earlier = found.setdefault(key, verdict)
+                if earlier is verdict:
+                    continue
+                self.counted[Transition.MERGED] += 1
+                self.merging.setdefault(observation.policy.rule, labels)
+                if verdict.weight > earlier.weight:
+                    found[key] = verdict
+        return found
+
+    def _observed(self, key: str, verdict: "_Verdict", now: datetime) -> list[Change]:
+        step = state.step_no_data if verdict.about_data else state.step
+        changes = self._stepped(key, step(self._standing.get(key), verdict.observation, verdict.labels, now))
         if key in self._standing:
             self._seen[key] = now
         return changes
@@ -127,3 +159,16 @@ class Board:
         labels = identity(observation.policy, observation.labels)
         self._identities[key] = (fingerprint(labels), labels)
         return self._identities[key]
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What an observation says of one alert: that of its rule, or the one about missing data."""
+
+    observation: Observation
+    labels: dict[str, str]
+    about_data: bool
+
+    @property
+    def weight(self) -> int:
+        return state.weight(self.observation, about_data=self.about_data)

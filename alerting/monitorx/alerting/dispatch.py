@@ -15,6 +15,7 @@ from random import Random
 
 from monitorx.alerting.channel.channel import Channel, Delivery, Outcome, plain
 from monitorx.alerting.ledger import Count, Settled
+from monitorx.alerting.notification import GIVE_UP_AFTER
 from monitorx.alerting.store import OutboxRow
 
 _log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class Retry:
 
     first: timedelta = timedelta(seconds=0.5)
     longest: timedelta = timedelta(minutes=1)
-    give_up_after: timedelta = timedelta(hours=24)
+    give_up_after: timedelta = GIVE_UP_AFTER
     attempt: timedelta = timedelta(minutes=3)
     places: int = 16
 
@@ -48,6 +49,22 @@ class Retry:
         most = min(self.first * (1 << doublings), self.longest)
         own = most * (0.5 + rng.random() / 2)
         return max(own, asked) if asked is not None else own
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What a channel said last, and when."""
+
+    words: str
+    at: datetime
+
+    def __str__(self) -> str:
+        return f"{self.words} (at {self.at:%Y-%m-%dT%H:%M:%SZ})"
+
+    @property
+    def cause(self) -> str:
+        """What went wrong, in short."""
+        return _cause(self.words)
 
 
 class Dispatch:
@@ -85,14 +102,15 @@ class Dispatch:
         self._tasks: dict[asyncio.Task[None], OutboxRow] = {}
         self._ids: set[str] = set()
         self._trying: set[asyncio.Task[None]] = set()
-        self._failing: dict[str, str] = {}
+        self._failing: dict[str, Trouble] = {}
         self._gone: set[str] = set()
         self._is_stopping = False
 
     @property
-    def failing(self) -> Mapping[str, str]:
-        """Channels whose last attempt did not get through, and the words for it."""
-        return dict(self._failing)
+    def failing(self) -> Mapping[str, Trouble]:
+        """Channels whose last attempt did not get through; what is older than a message may be says nothing of now."""
+        now, give_up_after = self._clock(), self._retry.give_up_after
+        return {name: trouble for name, trouble in self._failing.items() if now - trouble.at < give_up_after}
 
     def put(self, rows: Iterable[OutboxRow]) -> None:
         """Take rows over; they are on disk."""
@@ -136,7 +154,7 @@ class Dispatch:
         """One attempt in its place; how long to wait for the next, None once the row is settled."""
         channel = self._channels.get(row.channel)
         if channel is None:
-            await self._settled(row, Outcome(Delivery.FAILED, "the configuration has no such channel any more"))
+            await self._given_up(row, "the configuration has no such channel any more")
             return None
         async with self._shares[row.channel], self._places:
             task = asyncio.current_task()
@@ -152,13 +170,12 @@ class Dispatch:
         if outcome.delivery is not Delivery.RETRY:
             await self._settled(row, outcome)
             return None
-        self._failing[row.channel] = outcome.words
+        self._note(row, outcome)
         wait = self._retry.wait(attempts, outcome.after, self._rng)
         if self._clock() + wait - row.notification.at >= self._retry.give_up_after:
             words = plain(f"given up after {attempts} attempts; the last: {outcome.words}")
-            await self._settled(row, Outcome(Delivery.FAILED, words))
+            await self._given_up(row, words)
             return None
-        _log.info("channel %s: next attempt in %.1fs: %s", row.channel, wait.total_seconds(), outcome.words)
         return wait
 
     async def _attempt(self, channel: Channel, row: OutboxRow) -> Outcome:
@@ -170,20 +187,38 @@ class Dispatch:
         except TimeoutError:
             return Outcome(Delivery.RETRY, "the channel did not end in time")
         except Exception as error:  # noqa: BLE001 - a plug-in's error is an attempt that failed, counted by the caller
-            _log.exception("channel %s: raised instead of answering", row.channel)
-            return Outcome(Delivery.RETRY, f"the channel raised {type(error).__name__}")
+            outcome = Outcome(Delivery.RETRY, f"the channel raised {type(error).__name__}")
+            if not self._is_known(row.channel, outcome):
+                _log.exception("channel %s: raised instead of answering", row.channel)
+            return outcome
 
     async def _settled(self, row: OutboxRow, outcome: Outcome) -> None:
         if outcome.delivery is Delivery.DELIVERED:
-            self._failing.pop(row.channel, None)
+            if self._failing.pop(row.channel, None) is not None:
+                _log.info("channel %s: takes messages again", row.channel)
             late = (self._clock() - row.notification.at).total_seconds()
             self._count("monitorx_alerting_delivery_seconds_total", {"channel": row.channel}, max(late, 0.0))
         else:
-            self._failing[row.channel] = outcome.words
-            _log.error("channel %s: %s %s: %s", row.channel, row.notification.id, outcome.delivery, outcome.words)
+            self._note(row, outcome)
         if outcome.delivery is Delivery.GONE:
             self._gone.add(row.channel)
         await self._settle(Settled(row, outcome.delivery, outcome.words))
+
+    async def _given_up(self, row: OutboxRow, words: str) -> None:
+        _log.warning("channel %s: group %s: %s", row.channel, _group(row), words)
+        await self._settle(Settled(row, Delivery.FAILED, words))
+
+    def _note(self, row: OutboxRow, outcome: Outcome) -> None:
+        """Remember that a channel did not take a message; said once, until it takes one or the cause is another."""
+        level = logging.DEBUG if self._is_known(row.channel, outcome) else logging.WARNING
+        self._failing[row.channel] = Trouble(outcome.words, self._clock())
+        then = "tried again" if outcome.delivery is Delivery.RETRY else outcome.delivery.value
+        _log.log(level, "channel %s: group %s: %s: %s", row.channel, _group(row), then, outcome.words)
+
+    def _is_known(self, channel: str, outcome: Outcome) -> bool:
+        """True if the channel failed the last time for the same cause, whatever else its words are."""
+        before = self._failing.get(channel)
+        return before is not None and before.cause == _cause(outcome.words)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         row = self._tasks.pop(task, None)
@@ -191,3 +226,13 @@ class Dispatch:
             self._ids.discard(row.notification.id)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("delivery ended by an error of our own; the message stays in the outbox", exc_info=error)
+
+
+def _cause(words: str) -> str:
+    """The words without what differs at each attempt, like the text of an answer: `HTTP 503`."""
+    return words.partition(":")[0]
+
+
+def _group(row: OutboxRow) -> str:
+    """The group that a message is about, as a line of a log can have it."""
+    return plain(row.notification.group_key)

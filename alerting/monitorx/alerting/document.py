@@ -11,6 +11,7 @@ what is missing, misspelt or of the wrong type in `Problems`; `Problems.check` t
 """
 
 import difflib
+import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -138,6 +139,9 @@ class Section:
         if isinstance(node.value, bool) or not isinstance(node.value, int | float):
             self._problems.add(node, f"must be a number, not {_kind(node.value)}")
             return default or 0.0
+        if math.isinf(node.value):
+            self._problems.add(node, f"{node.text[:40]} is too large; write a number under 1e308")
+            return default or 0.0
         return node.value
 
     def boolean(self, key: str, default: bool | None = None) -> bool:
@@ -233,8 +237,14 @@ def parse_duration(text: str) -> timedelta:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`; did you mean x?` where one of *known* is near, else what there is: `; known: a, b, c`."""
     known = sorted(known)
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known)}"
+    near = [each for each in difflib.get_close_matches(word, known) if _begin_alike(word, each)]
+    return f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known) or 'none'}"
+
+
+def _begin_alike(word: str, other: str) -> bool:
+    """True unless the two are near only by an ending that many names have, like `_configs`."""
+    (begin, _, ending), (its_begin, _, its_ending) = word.rpartition("_"), other.rpartition("_")
+    return ending != its_ending or bool(difflib.get_close_matches(begin, [its_begin]))
 
 
 def read(path: Path | str) -> Node:

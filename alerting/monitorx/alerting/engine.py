@@ -26,12 +26,13 @@ from monitorx.alerting.config import AlertingConfig
 from monitorx.alerting.dispatch import Dispatch, Retry
 from monitorx.alerting.ledger import Count, Ledger, Settled
 from monitorx.alerting.record import moment
-from monitorx.alerting.store import OutboxRow, Store
+from monitorx.alerting.store import Commit, OutboxRow, Store
 
 _log = logging.getLogger(__name__)
 
 TICK = timedelta(seconds=1)  # the longest sleep: positions are written, resolved alerts expire, clocks may jump
 DRAIN = timedelta(seconds=5)
+FAILED_WRITES = 3  # after so many in a row messages go out from memory: told twice at worst is better than not at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ class Alerting:
         self._ledger = Ledger(config, restored, self._now(), new_id=new_id, count=count, external_url=external_url)
         self._waiting: list[asyncio.Future[None]] = []
         self._store_error = ""
+        self._failed_writes = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken = asyncio.Event()
         self._dispatch: Dispatch | None = None
@@ -138,17 +140,18 @@ class Alerting:
         with self._lock:
             states = [alert.state for alert in self._ledger.alerts()]
             outbox, gone = len(self._ledger.on_the_way), self._ledger.gone
-        words = [f"state cannot be written: {self._store_error}"] if self._store_error else []
+        words = [self._unwritten_in_words()] if self._store_error else []
         words += [f"{channel}: switched off, the other side wants nothing more" for channel in sorted(gone)]
         failing = self._dispatch.failing if self._dispatch is not None else {}
-        words += [f"{channel}: {why}" for channel, why in sorted(failing.items()) if channel not in gone]
+        words += [f"{channel}: {trouble}" for channel, trouble in sorted(failing.items()) if channel not in gone]
         return Health(not words, tuple(words), {state.value: states.count(state) for state in State}, outbox)
 
     def turn(self) -> list[OutboxRow]:
         """
         Write what is to be written; gives the messages that may be sent now.
 
-        One thread at a time. The event loop's worker calls this; tests that have no loop call it themselves.
+        One thread at a time. The event loop's worker calls this; tests that have no loop call it themselves. Raises
+        what the store raises, but only the first times: a disk that stays full must not keep messages back.
         """
         with self._lock:
             commit = self._ledger.turn(self._now())
@@ -157,15 +160,28 @@ class Alerting:
         try:
             self._store.write(commit)
         except (sqlite3.Error, OSError) as error:
-            if str(error) != self._store_error:  # once, not at each try
-                _log.error("the state of alerts cannot be written; tried again: %s", error)
-            self._store_error = str(error)
-            self._count("monitorx_alerting_write_errors_total", {}, 1)
-            with self._lock:
-                self._ledger.put_back(commit)
-            raise
-        self._store_error = ""
-        return commit.sent
+            return self._unwritten(commit, error)
+        if self._failed_writes >= FAILED_WRITES:
+            _log.warning("the state of alerts is written again")
+        self._store_error, self._failed_writes = "", 0
+        with self._lock:
+            return self._ledger.unsettled(commit)
+
+    def _unwritten(self, commit: Commit, error: sqlite3.Error | OSError) -> list[OutboxRow]:
+        """Keep *commit* for the next try; what may be sent all the same."""
+        self._failed_writes += 1
+        if str(error) != self._store_error:  # once, not at each try
+            _log.error("the state of alerts cannot be written; tried again: %s", error)
+        self._store_error = str(error)
+        self._count("monitorx_alerting_write_errors_total", {}, 1)
+        with self._lock:
+            self._ledger.put_back(commit)
+            rows = self._ledger.unsettled(commit)
+        if self._failed_writes < FAILED_WRITES:
+            raise error
+        if self._failed_writes == FAILED_WRITES:
+            _log.error("messages are sent from memory now; after a crash, those sent meanwhile are told anew")
+        return rows
 
     async def start(self) -> None:
         """Begin to deliver: first what the last run left behind."""
@@ -207,6 +223,10 @@ class Alerting:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
+    def _unwritten_in_words(self) -> str:
+        words = f"state cannot be written: {self._store_error}"
+        return words if self._failed_writes < FAILED_WRITES else f"{words}; messages are sent from memory"
+
     async def _run(self, dispatch: Dispatch, worker: ThreadPoolExecutor) -> None:
         while True:
             self._woken.clear()
@@ -217,7 +237,7 @@ class Alerting:
                     await self._woken.wait()
 
     async def _written(self, worker: ThreadPoolExecutor) -> list[OutboxRow]:
-        """One turn on the worker thread; those who wait for the disk go on after it."""
+        """One turn on the worker thread; those who wait for the disk go on after it, or when it is past waiting."""
         waiting, self._waiting = self._waiting, []
         turn = asyncio.get_running_loop().run_in_executor(worker, self.turn)
         try:

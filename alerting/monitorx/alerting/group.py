@@ -7,10 +7,11 @@ Takes alerts that fire or are over and routes them; gives the groups that are du
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from monitorx.alerting.alert import Alert, State
 from monitorx.alerting.route import Route
+from monitorx.alerting.state import moved
 
 LastTold = Callable[["Group"], datetime | None]
 
@@ -25,7 +26,7 @@ class Group:
         route: Whose timers it follows.
         labels: What its alerts have in common.
         due: When it is next looked at.
-        alerts: By fingerprint; firing, or over and not told everywhere yet.
+        alerts: By fingerprint; firing, or over and not heard everywhere yet.
         blocked: Channels that still carry an earlier message of this group; they hear the news when that is through.
     """
 
@@ -88,14 +89,18 @@ class Groups:
         """The group was looked at: it is due again after its interval."""
         group.due = now + group.route.group_interval
 
-    def forget_resolved(self, group: Group) -> list[str]:
-        """Take out what is over, now that everybody was told; gives those that are in no other group either."""
-        over = {key: alert for key, alert in group.alerts.items() if alert.state is State.RESOLVED}
-        for key in over:
-            del group.alerts[key]
+    def forget(self, group: Group, fingerprints: Iterable[str]) -> list[str]:
+        """Take alerts out; gives those that are in no other group either."""
+        over = {key: group.alerts.pop(key) for key in fingerprints}
         if not group.alerts:
             self._groups.pop((group.key, group.route.receiver), None)
         return [key for key, alert in over.items() if not self._is_held(key, alert)]
+
+    def move(self, back: timedelta) -> None:
+        """The clock went back by that much: so do all times."""
+        for group in self._groups.values():
+            group.due -= back
+            group.alerts = {key: moved(alert, back) for key, alert in group.alerts.items()}
 
     def _is_held(self, fingerprint: str, alert: Alert) -> bool:
         """True if some group still has the alert."""

@@ -5,21 +5,25 @@ Takes observations, the outcomes of deliveries and the clock; gives `Commit`s: w
 on it. No threads, no files, no waiting: the same calls with the same clock always give the same commits.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from monitorx.alerting.alert import Alert, Observation
+from monitorx.alerting.alert import Alert, Observation, State
 from monitorx.alerting.board import Board, Change
 from monitorx.alerting.channel.channel import Delivery
 from monitorx.alerting.config import AlertingConfig, Integration
 from monitorx.alerting.group import Group, Groups
-from monitorx.alerting.notification import Notification
+from monitorx.alerting.notification import GIVE_UP_AFTER, Notification
 from monitorx.alerting.notify import LogEntry, News, Pipeline, Reason, news
 from monitorx.alerting.store import AuditRow, Commit, LogKey, OutboxRow, Restored
 
 POSITION_EVERY = timedelta(seconds=1)  # how often a position alone is worth a write
 MAX_AUDIT_WAITING = 10_000
+CLOCK_JUMP = timedelta(seconds=5)  # a clock that goes back by less only makes what is due that much later
+
+_log = logging.getLogger(__name__)
 
 Count = Callable[[str, Mapping[str, str], float], None]
 
@@ -59,7 +63,8 @@ class Ledger:
         external_url: str = "",
     ) -> None:
         self._receivers = config.receivers
-        self._board = Board(restored.alerts, now)
+        self._now = max([now, *_moments(restored)])
+        self._board = Board(restored.alerts, self._now)
         self._groups = Groups(config.route)
         self._log = dict(restored.log)
         self._on_the_way = {row.key: row for row in restored.outbox}
@@ -71,8 +76,10 @@ class Ledger:
         self._commit = Commit()
         self._position = restored.position
         self._written_position: int | None = restored.position
-        self._position_written_at = now
-        self._restore(restored, now)
+        self._position_written_at = self._now
+        self._merging_said: set[str] = set()
+        self._restore(restored)
+        self._follow(now)
 
     @property
     def position(self) -> int:
@@ -103,6 +110,7 @@ class Ledger:
             self._count("monitorx_alerting_replayed_total", {}, len(observations))
             return []
         self._position = position
+        self._follow(now)
         changes = self._board.observe(observations, now)
         self._count_steps()
         for change in changes:
@@ -114,6 +122,7 @@ class Ledger:
         row = settled.row
         if self._on_the_way.pop(row.key, None) is None:
             return
+        self._follow(now)
         self._commit.settled.append(row.notification.id)
         self._audit(now, settled.delivery.value, f"{row.channel} {row.notification.id}", settled.words)
         if settled.delivery is Delivery.GONE:
@@ -121,12 +130,16 @@ class Ledger:
         group = self._groups.at(row.notification.group_key, row.notification.receiver)
         if settled.delivery is not Delivery.DELIVERED:
             self._untell(row, group, now)
-        if group is not None and row.channel in group.blocked:
+        if group is None:
+            return
+        if row.channel in group.blocked:
             group.blocked.discard(row.channel)
             self._flush(group, [it for it in self._integrations(group) if it.id == row.channel], now)
+        self._forget(group, now)
 
     def turn(self, now: datetime) -> Commit | None:
         """What is to be written now, None if it can wait. Flushes the groups that are due."""
+        self._follow(now)
         for change in self._board.expire(now):
             self._note(change, now)
         for group in self._groups.due(now):
@@ -145,23 +158,46 @@ class Ledger:
         commit.alerts.update(newer.alerts)
         commit.members.update(newer.members)
         commit.log.update(newer.log)
-        commit.sent += newer.sent
-        commit.settled += newer.settled
+        # What was sent from memory meanwhile and is through needs no trace in the outbox.
+        through = {*commit.settled, *newer.settled}
+        decided = [*commit.sent, *newer.sent]
+        commit.sent = [row for row in decided if row.notification.id not in through]
+        commit.settled = sorted(through - {row.notification.id for row in decided})
         commit.audit += newer.audit
         self._commit = commit
         self._written_position = None
+
+    def unsettled(self, commit: Commit) -> list[OutboxRow]:
+        """The messages of *commit* that are still on their way; others went out while nothing could be written."""
+        on_the_way = {row.notification.id for row in self._on_the_way.values()}
+        return [row for row in commit.sent if row.notification.id in on_the_way]
 
     def next_due(self) -> datetime | None:
         """When a group is next to be looked at."""
         return self._groups.next_due()
 
-    def _restore(self, restored: Restored, now: datetime) -> None:
+    def _restore(self, restored: Restored) -> None:
         for key, alert in sorted(restored.members.items(), key=lambda member: member[1].starts_at):
-            if not self._groups.restore(key, alert, now, self._last_told):
+            if not self._groups.restore(key, alert, self._now, self._last_told):
                 self._commit.members[key] = None
         groups = {(group.key, it.id) for group in self._groups for it in self._integrations(group)}
         for log_key in [key for key in self._log if key not in groups]:
             self._tell(log_key, None)
+
+    def _follow(self, now: datetime) -> None:
+        """Let every time go back with a clock that went back, so that what runs goes on from where it was."""
+        back, self._now = self._now - now, now
+        if back < CLOCK_JUMP:
+            return
+        _log.warning("the clock went back by %.0f s: so do the times of alerts", back.total_seconds())
+        self._audit(now, "clock_went_back", "", f"{back.total_seconds():.0f} s")
+        self._board.move(back)
+        self._groups.move(back)
+        self._position_written_at -= back
+        self._commit.alerts.update(self._board.standing)
+        self._commit.members.update((key, alert) for group in self._groups for key, alert in group.alerts.items())
+        for key, entry in list(self._log.items()):
+            self._tell(key, replace(entry, at=entry.at - back))
 
     def _last_told(self, group: Group) -> datetime | None:
         told = (self._log.get((group.key, it.id)) for it in self._integrations(group))
@@ -178,16 +214,42 @@ class Ledger:
             self._commit.members[change.fingerprint] = change.alert
 
     def _flush(self, group: Group, integrations: Sequence[Integration], now: datetime) -> None:
-        """Tell *integrations* what is new, and forget what is over once everybody knows."""
+        """Tell *integrations* what is new, and forget what is over and has been heard."""
         audible = self._pipeline.audible(list(group.alerts.values()), now)
         kept = {id(alert) for alert in audible}
         alerts = {key: alert for key, alert in group.alerts.items() if id(alert) in kept}
         for integration in integrations:
             if alerts and integration.id not in self._gone:
                 self._dedup(group, integration, alerts, now)
-        if not group.blocked:
-            for fingerprint in self._groups.forget_resolved(group):
-                self._commit.members[fingerprint] = None
+        self._forget(group, now)
+
+    def _forget(self, group: Group, now: datetime) -> None:
+        """Take out what is over, once everybody has heard of it or it is too long ago to be told."""
+        over = {key: alert for key, alert in group.alerts.items() if alert.state is State.RESOLVED}
+        if not over:
+            return
+        late = {key for key, alert in over.items() if alert.ends_at and now - alert.ends_at >= GIVE_UP_AFTER}
+        unheard = self._unheard(group)
+        for fingerprint in self._groups.forget(group, [key for key in over if key in late or key not in unheard]):
+            self._commit.members[fingerprint] = None
+        for key in [(group.key, it.id) for it in self._integrations(group)] if late else ():
+            entry = self._log.get(key)
+            if entry is not None and entry.firing & late:
+                firing = entry.firing - late
+                self._tell(key, replace(entry, firing=firing) if firing else None)
+
+    def _unheard(self, group: Group) -> frozenset[str]:
+        """The alerts whose end a channel must be told yet, or again if the message that tells it is refused."""
+        unheard: frozenset[str] = frozenset()
+        for integration in self._integrations(group):
+            if integration.id in self._gone:
+                continue
+            key = (group.key, integration.id)
+            if (entry := self._log.get(key)) is not None:
+                unheard |= entry.firing
+            if (row := self._on_the_way.get(key)) is not None:
+                unheard |= row.known
+        return unheard
 
     def _dedup(self, group: Group, integration: Integration, alerts: dict[str, Alert], now: datetime) -> None:
         key = (group.key, integration.id)
@@ -222,11 +284,13 @@ class Ledger:
         self._count("monitorx_alerting_notifications_total", {"reason": found.reason.value}, 1)
 
     def _untell(self, row: OutboxRow, group: Group | None, now: datetime) -> None:
-        """The channel never heard the message: it knows what it knew before, as far as that still matters."""
-        entry = self._log.get(row.key)
-        at = row.notification.at if entry is None else entry.at
+        """The channel never heard the message: it knows what it knew before, and is told at the group's next turn."""
         firing = row.known & frozenset(group.alerts) if group is not None else frozenset()
-        self._tell(row.key, LogEntry(at, firing, row.notification.id) if firing else None)
+        if group is None or not firing:
+            self._tell(row.key, None)
+            return
+        long_ago = now - group.route.repeat_interval  # whatever the message was to say, there is something to say again
+        self._tell(row.key, LogEntry(long_ago, firing, row.notification.id))
 
     def _tell(self, key: LogKey, entry: LogEntry | None) -> None:
         if entry is None:
@@ -249,6 +313,23 @@ class Ledger:
         for transition, times in self._board.counted.items():
             self._count("monitorx_alerting_steps_total", {"step": transition.value}, times)
         self._board.counted.clear()
+        for rule in self._board.merging.keys() - self._merging_said:
+            self._merging_said.add(rule)
+            _log.warning(
+                "rule %s: a label of the rule takes the place of one that `by` selects, so several of its label sets "
+                "are one alert, which fires while one of them is in breach; rename the label: %s",
+                rule,
+                dict(self._board.merging[rule]),
+            )
+        self._board.merging.clear()
         if self._board.refused:
             self._count("monitorx_alerting_alerts_refused_total", {}, self._board.refused)
             self._board.refused = 0
+
+
+def _moments(restored: Restored) -> Iterator[datetime]:
+    """The moments that the last run has seen; those of messages stay as they were told, whatever the clock did."""
+    for alert in (*(standing.alert for standing in restored.alerts.values()), *restored.members.values()):
+        yield alert.ends_at or max(alert.starts_at, alert.active_at)
+    yield from (standing.cleared_at for standing in restored.alerts.values() if standing.cleared_at is not None)
+    yield from (entry.at for entry in restored.log.values())

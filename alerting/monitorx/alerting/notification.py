@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from monitorx.alerting.alert import Alert, State
+
+GIVE_UP_AFTER = timedelta(hours=24)  # the age at which a message, or the end of an alert, is given up
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ class Transition(StrEnum):
     WAITING = "waiting"  # pending, and `for` has not passed yet
     HELD_OPEN = "held_open"  # firing only because keep_firing_for has not passed yet
     NO_DATA_KEPT = "no_data_kept"  # no data: as it was
+    MERGED = "merged"  # another verdict of the same round on the same labels weighed more, or as much
     ERROR_KEPT = "error_kept"  # the rule could not be judged: as it was
 
     PENDING = "pending"  # the condition began to hold
@@ -44,6 +45,7 @@ QUIET = frozenset(
         Transition.WAITING,
         Transition.HELD_OPEN,
         Transition.NO_DATA_KEPT,
+        Transition.MERGED,
         Transition.ERROR_KEPT,
     }
 )
@@ -113,13 +115,28 @@ def vanish(standing: Standing, now: datetime) -> tuple[Standing | None, Transiti
         return standing, Transition.NOTHING
     if standing.alert.state is State.PENDING:
         return None, Transition.VANISHED
-    return Standing(replace(standing.alert, state=State.RESOLVED, ends_at=now)), Transition.VANISHED
+    evidence = {**standing.alert.evidence, "ended": "nothing was said of it any more; it may not be over"}
+    return Standing(replace(standing.alert, state=State.RESOLVED, ends_at=now, evidence=evidence)), Transition.VANISHED
 
 
 def is_expired(standing: Standing, now: datetime) -> bool:
     """True once a resolved alert need not be shown any more."""
     ends_at = standing.alert.ends_at
     return ends_at is not None and now - ends_at >= RESOLVED_KEPT
+
+
+def weight(observation: Observation, *, about_data: bool) -> int:
+    """Which of two observations of one round about the same labels is taken: a breach before an end, before no word."""
+    if about_data:
+        condition = observation.condition
+        return {Condition.NO_DATA: 2, Condition.ERROR: 0}.get(condition, 1)
+    return {Condition.BREACHED: 2, Condition.OK: 1}.get(_judged(observation), 0)
+
+
+def moved(alert: Alert, back: timedelta) -> Alert:
+    """*alert* with all its times earlier by *back*."""
+    ends_at = None if alert.ends_at is None else alert.ends_at - back
+    return replace(alert, active_at=alert.active_at - back, starts_at=alert.starts_at - back, ends_at=ends_at)
 
 
 def _judged(observation: Observation) -> Condition:

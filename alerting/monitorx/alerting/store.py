@@ -258,6 +258,15 @@ class SQLiteStore:
         if is_new:
             names = f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
             self._db.executescript(f"BEGIN; {_SCHEMA} {names} COMMIT;")
+        self._try_to_write()
+
+    def _try_to_write(self) -> None:
+        """Find out now if the file may only be read, and not when somebody must be paged; nothing gets to the disk."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        finally:
+            self._db.execute("ROLLBACK")
 
     def _pragma(self, name: str) -> int:
         return int(self._db.execute(f"PRAGMA {name}").fetchone()[0])

@@ -42,6 +42,17 @@ def problems(template: str) -> list[str]:
     return [words for words in (_problem(found[1]) for found in _FIELD.finditer(template)) if words]
 
 
+def names(template: str) -> list[tuple[str, str]]:
+    """
+    What a good template takes from labels and evidence.
+
+    >>> names("{{ $labels.model }}: {{ $value }} since {{ $evidence.window }}")
+    [('labels', 'model'), ('evidence', 'window')]
+    """
+    parts = (_PART.fullmatch(found[1]) for found in _FIELD.finditer(template))
+    return [(part[1], part[2]) for part in parts if part is not None and part[1]]
+
+
 def number(value: float) -> str:
     """
     Few digits, as people write numbers.

@@ -36,4 +36,7 @@ def read_tls(parent: Section, problems: Problems) -> TLS:
         tls.context()
     except OSError as error:
         problems.add(section.place("ca_file"), f"{tls.ca_file} cannot be used: {error.strerror or error}")
+    except ValueError:
+        words = f"{section.text('ca_file')!r} is not the path of a file: no path holds a NUL character"
+        problems.add(section.place("ca_file"), words)
     return tls

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from email.utils import parseaddr
+from email.utils import formataddr, getaddresses
 
 from monitorx.alerting.document import Node, Problems, Section
 from monitorx.alerting.secret import Secret, read_secret
@@ -26,7 +26,7 @@ class EmailConfig:
     One entry of `email_configs`.
 
     Attributes:
-        to: Addresses, with or without names.
+        to: Addresses, with or without names, one each.
         sender: The `from` address.
         host: Of the mail server.
         port: 587 or 25 with STARTTLS, 465 encrypted from the start.
@@ -84,25 +84,33 @@ def read_email(node: Node, problems: Problems) -> EmailConfig:
 def _read_recipients(section: Section, problems: Problems) -> tuple[str, ...]:
     node = section.entry("to")
     written = [node] if node is not None and isinstance(node.value, str) else list(section.elements("to"))
+    addresses = [address for each in written for address in _addresses(each, problems)]
     if not written:
         problems.add(section.place("to"), "must be a list of at least one address, like [ops@example.com]")
-    for address in written:
-        _check_address(address, problems)
-    return tuple(address.text for address in written)
+    return tuple(addresses)
 
 
 def _read_sender(section: Section, problems: Problems) -> str:
-    sender = section.text("from")
-    if sender:
-        _check_address(section.place("from"), problems)
-    return sender
+    if not section.text("from"):
+        return ""
+    addresses = _addresses(section.place("from"), problems)
+    if len(addresses) > 1:
+        problems.add(section.place("from"), f"{section.text('from')!r} must be one address")
+    return next(iter(addresses), "")
 
 
-def _check_address(node: Node, problems: Problems) -> None:
-    _, address = parseaddr(node.text)
-    local, at, domain = address.rpartition("@")
-    if not (local and at and domain and address.isascii() and address.isprintable() and " " not in address):
-        problems.add(node, f"{node.text!r} is not an address like ops@example.com")
+def _addresses(node: Node, problems: Problems) -> list[str]:
+    """The addresses in a text like `Ops <ops@example.com>, night@example.com`, each as a header may say it."""
+    found = getaddresses([node.text])
+    if not found or not all(_is_address(address) for _, address in found):
+        problems.add(node, f"{node.text!r} is not an address like ops@example.com, nor several with commas between")
+        return []
+    return [formataddr(each) for each in found]
+
+
+def _is_address(text: str) -> bool:
+    local, _, domain = text.rpartition("@")
+    return bool(local and domain) and text.isascii() and text.isprintable() and " " not in text
 
 
 def _read_smarthost(section: Section, problems: Problems) -> tuple[str, int]:

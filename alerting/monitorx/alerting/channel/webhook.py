@@ -8,6 +8,7 @@ import asyncio
 import email.utils
 import json
 import logging
+import re
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 
@@ -25,6 +26,7 @@ MAX_ANSWER_BYTES = 4096  # of an answer's body, read only for the words of a fai
 MAX_REDIRECTS = 3
 MAX_RETRY_AFTER = timedelta(hours=1)
 
+_LAST_WORD = re.compile(r"\S+\Z")
 _RETRIED = {408, 425, 429}
 _NEVER = "0001-01-01T00:00:00Z"  # Go's zero time: what Alertmanager writes for an end that is not known
 
@@ -166,7 +168,10 @@ async def _beginning(response: httpx.Response) -> str:
         data += chunk
         if len(data) >= MAX_ANSWER_BYTES:
             break
-    return data[:MAX_ANSWER_BYTES].decode("utf-8", "replace").strip()
+    text = data[:MAX_ANSWER_BYTES].decode("utf-8", "replace")
+    if len(data) >= MAX_ANSWER_BYTES:  # the last word is cut, and half a secret would not be known as one
+        text = _LAST_WORD.sub("", text)
+    return text.strip()
 
 
 def _redirect(url: httpx.URL, response: httpx.Response) -> httpx.URL | None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+import httpx
+
 from monitorx.alerting.document import Node, Problems, Section
 from monitorx.alerting.secret import Secret, read_secret, secret_in_file, secret_of
 from monitorx.alerting.tls import TLS, read_tls
@@ -14,6 +16,7 @@ _KEYS = (
     *("url", "url_file", "method", "send_resolved", "max_alerts", "timeout", "tls_config"),
     *("headers", "headers_file", "bearer_token", "bearer_token_file"),
 )
+_HOST = re.compile(r"[^\s%]+")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OURS = {"webhook-id", "webhook-timestamp", "content-type", "content-length", "transfer-encoding", "host", "connection"}
 
@@ -71,13 +74,21 @@ def _read_url(section: Section, problems: Problems) -> Secret:
         return Secret("")
     place = section.place("url" if "url" in section else "url_file")
     try:
-        found = urlsplit(url.reveal())
-        usable = found.scheme in ("http", "https") and bool(found.hostname) and (found.port or 1) > 0
-    except (ValueError, OSError):
-        usable = False
-    if not usable:
+        is_usable = _is_usable(url.reveal())
+    except (OSError, ValueError):
+        return url  # a file that cannot be read was complained about
+    if not is_usable:
         problems.add(place, "must be a URL with a host, like https://hooks.example.com/alerts (its value is not shown)")
     return url
+
+
+def _is_usable(url: str) -> bool:
+    """True if the HTTP client can take *url*: it quotes what no host has in it, and then asks for a host like that."""
+    try:
+        found, port = httpx.URL(url), urlsplit(url).port
+    except (ValueError, httpx.InvalidURL):
+        return False
+    return found.scheme in ("http", "https") and bool(_HOST.fullmatch(found.host)) and port != 0
 
 
 def _read_count(section: Section, key: str, problems: Problems) -> int:
