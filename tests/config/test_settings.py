@@ -11,6 +11,7 @@ from monitorx.backend.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 NAMES = {PREFIX + each.name.upper() for each in fields(Settings)}
+MISSPELT = {"MONITORX_FEATURE"}  # in a test of what is said of it
 OF_TESTS = {"MONITORX_REQUIRE", "MONITORX_OTELCOL", "MONITORX_CONFORMANCE"}
 
 
@@ -44,7 +45,7 @@ def test_every_variable_in_the_code_is_a_known_one() -> None:
         for name in re.findall(r"[\"'](MONITORX_[A-Z][A-Z_]*[A-Z])[\"']", path.read_text())
     }
 
-    assert read <= NAMES | OTHER_VARIABLES
+    assert read <= NAMES | OTHER_VARIABLES | MISSPELT
 
 
 def test_a_flag_wins_over_the_environment() -> None:
@@ -70,6 +71,13 @@ def test_a_flag_wins_over_the_environment() -> None:
         pytest.param({"MONITORX_DECODE_THREADS": "two"}, {}, "a whole number is expected", id="not a whole number"),
         pytest.param({"MONITORX_DRIFT_WINDOW": "two"}, {}, "a number is expected", id="not a number"),
         pytest.param({"MONITORX_RETENTION_HOURS": "-1"}, {}, "a number above 0", id="negative"),
+        pytest.param(
+            {"MONITORX_MAX_BODY_BYTES": "2147483648"},
+            {},
+            "MONITORX_MAX_BODY_BYTES: '2147483648' cannot be used: a number from 1 to 2147483647 is expected",
+            id="more than gRPC can say",
+        ),
+        pytest.param({"MONITORX_MAX_BODY_BYTES": "0"}, {}, "a number from 1 to 2147483647", id="nothing fits"),
         pytest.param({"MONITORX_APPI": "127.0.0.1:1"}, {}, "MONITORX_APPI is not a setting", id="misspelt"),
     ],
 )

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from monitorx.alerting.matcher import parse as matcher
 from monitorx.backend.rule import Expression, ExpressionError, parse
-from monitorx.backend.rule.expression import Selector
-from monitorx.backend.rule.measure import Measure
+from monitorx.backend.rule.measure import Measure, Selector
 
 MINUTES_5 = timedelta(minutes=5)
 
@@ -124,6 +123,48 @@ def test_comparisons(comparison: str, below: bool, equal: bool, above: bool) -> 
         pytest.param("rate(requests{model='a}) > 1", 20, "the string that begins with ' does not end", id="quote"),
         pytest.param("rate(requests) > 1 or more", 19, "the rule is complete before 'or'", id="rest"),
         pytest.param("rate(requests) > 1; 2", 18, "';' means nothing here", id="character"),
+        pytest.param(
+            "avg(queue-depth[1m]) > 1",
+            9,
+            "'-' means nothing here; a name with such signs is quoted: \"queue-depth\"",
+            id="sign in a name",
+        ),
+        pytest.param(
+            "max(a.b[1m]) > 1 by (k8s.io/node)", 27, 'a name with such signs is quoted: "k8s.io/node"', id="label"
+        ),
+        pytest.param("rate(requests) > 1e400", 17, "'1e400' is too large a number", id="infinite"),
+        pytest.param("p95(latency) > 1e999ms", 15, "'1e999ms' is too large a number", id="infinite with a unit"),
+        pytest.param("max(latency) > 1e308h", 15, "'1e308h' is too large a number", id="infinite by its unit"),
+        pytest.param(
+            "p95(latency{kind='tabularr'}) > 1",
+            17,
+            "no model is of the kind tabularr; did you mean tabular?",
+            id="kind misspelt",
+        ),
+        pytest.param(
+            "ratio(errors, requests{kind!='image'}) > 1%",
+            29,
+            "no model is of the kind image; known: llm, tabular, vision",
+            id="no such kind",
+        ),
+        pytest.param(
+            "p95(latency{kind=~'image|img'}) > 1",
+            18,
+            "no kind of model is like image|img; known: llm, tabular, vision",
+            id="no kind is like it",
+        ),
+        pytest.param(
+            "ratio(errors, requests) > 5",
+            26,
+            "errors are part of requests: the ratio is from 0 to 1, so > 5 never holds; did you mean 5%?",
+            id="share over one",
+        ),
+        pytest.param("ratio(errors, requests) > 1", 26, "so > 1 never holds; did you mean 1%?", id="share over all"),
+        pytest.param("ratio(errors, requests) < 99", 26, "so < 99 always holds; did you mean 99%?", id="percent bare"),
+        pytest.param("ratio(errors, requests) < 0", 26, "so < 0 never holds", id="share under none"),
+        pytest.param(
+            "ratio(requests{model='a', version='1'}, requests{model='a'}) >= 2", 64, "never holds", id="one of all"
+        ),
     ],
 )
 def test_errors_say_where_and_what_would_be_right(text: str, position: int, message: str) -> None:
@@ -132,6 +173,23 @@ def test_errors_say_where_and_what_would_be_right(text: str, position: int, mess
 
     assert caught.value.position == position
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("ratio(errors, requests) >= 1", id="all fail"),
+        pytest.param("ratio(errors, requests) <= 0", id="none fails"),
+        pytest.param("ratio(output_tokens, requests) > 2000", id="no part of it"),
+        pytest.param("ratio(errors{model='a'}, requests{model='b'}) > 2", id="of other calls"),
+        pytest.param("ratio(requests, errors) > 5", id="the other way round"),
+        pytest.param("p95(latency{kind=~'llm|image'}) > 1", id="one of the kinds is there"),
+        pytest.param("p95(latency{kind!~'llm|.*m'}) > 1", id="not some kinds"),
+        pytest.param("max(my.gauge{kind='image'}) > 1", id="an attribute called kind"),
+    ],
+)
+def test_what_can_be_is_taken(text: str) -> None:
+    assert parse(text).text == text
 
 
 @given(

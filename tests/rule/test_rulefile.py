@@ -5,7 +5,7 @@ import pytest
 
 from monitorx.alerting.alert import NoData
 from monitorx.alerting.document import DocumentError
-from monitorx.backend.rule import Rule, check, load, longest_window, parse, policy, watched_metrics
+from monitorx.backend.rule import Rule, load, longest_window, parse, policy, watched_metrics
 
 WHOLE = """\
 groups:
@@ -31,6 +31,15 @@ def written(folder: Path, text: str) -> Path:
     path = folder / "rules.yaml"
     path.write_text(text)
     return path
+
+
+def check(path: Path) -> list[str]:
+    """What is wrong with a file, a line each."""
+    try:
+        load(path)
+    except DocumentError as error:
+        return str(error).splitlines()
+    return []
 
 
 def test_rules_of_all_groups_are_read(tmp_path: Path) -> None:
@@ -68,8 +77,16 @@ def test_routes_and_receivers_stand_in_the_same_file(tmp_path: Path) -> None:
     assert list(file.alerting.receivers) == ["ops"]
 
 
-def test_an_empty_file_has_no_rules(tmp_path: Path) -> None:
-    assert load(written(tmp_path, "# nothing yet\n")).rules == ()
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        pytest.param("# nothing yet\n", "0 rules, 0 receivers", id="empty"),
+        pytest.param(WHOLE, "2 rules, 0 receivers", id="rules"),
+        pytest.param("route: {receiver: a}\nreceivers: [{name: a}]\n", "0 rules, 1 receiver", id="a receiver"),
+    ],
+)
+def test_the_size_of_a_file_is_what_it_holds(tmp_path: Path, text: str, size: str) -> None:
+    assert load(written(tmp_path, text)).size == size
 
 
 def test_all_that_is_wrong_is_said_at_once_by_file_line_and_key(tmp_path: Path) -> None:
@@ -160,6 +177,9 @@ receivers: [{name: ops, pager_configs: []}]
             "groups: [{name: a, rules: [{alert: A, expr: rate(requests) > 1, annotations: {s: '{{ $lables }}'}}]}]\n",
             "1: groups[0].rules[0].annotations.s: ",
         ),
+        pytest.param(
+            "groups: [{name: ' ', rules: []}]\n", "1: groups[0].name: must be the name of a group", id="group"
+        ),
     ],
 )
 def test_one_thing_wrong_is_one_line(tmp_path: Path, text: str, message: str) -> None:
@@ -170,14 +190,108 @@ def test_one_thing_wrong_is_one_line(tmp_path: Path, text: str, message: str) ->
     assert line.startswith(f"{path}:{message}")
 
 
+ALERT = """\
+groups:
+  - name: models
+    rules:
+      - alert: Slow
+        expr: p95(latency[1m]) > 1s by (model)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        pytest.param(
+            ALERT.replace("Slow", "ModelLatencyHigh"),
+            "4: groups[0].rules[0].alert: ModelLatencyHigh is the name of alerts of registered models; rename the rule",
+            id="name of a threshold on latency",
+        ),
+        pytest.param(
+            ALERT.replace("Slow", "ModelErrorRateHigh"),
+            "4: groups[0].rules[0].alert: ModelErrorRateHigh is the name of alerts of registered models; "
+            "rename the rule",
+            id="name of a threshold on errors",
+        ),
+        pytest.param(
+            ALERT.replace("Slow", "DatasourceNoData"),
+            "4: groups[0].rules[0].alert: DatasourceNoData is the name of alerts about missing data; rename the rule",
+            id="name of missing data",
+        ),
+        pytest.param(
+            ALERT.replace("Slow", '""'), "4: groups[0].rules[0].alert: must be the name of a rule", id="no name"
+        ),
+        pytest.param(
+            ALERT.replace("Slow", '"  "'), "4: groups[0].rules[0].alert: must be the name of a rule", id="blank name"
+        ),
+        pytest.param(
+            ALERT + "        labels: {team: a, model: all}\n",
+            "6: groups[0].rules[0].labels.model: `by` tells alerts apart by model, and one value for all makes them "
+            "one alert; leave this label out, or give it another name",
+            id="label that is in by",
+        ),
+        pytest.param(
+            ALERT.replace("p95(latency[1m]) > 1s by (model)", "max(my.gauge[1m]) > 1 by (alertname)"),
+            "5: groups[0].rules[0].expr: by: alertname is set from the rule's name; use another label",
+            id="by the name",
+        ),
+        pytest.param(
+            ALERT + '        annotations: {summary: "{{ $labels.modle }}"}\n',
+            "6: groups[0].rules[0].annotations.summary: no alert of this rule has $labels.modle; did you mean model?",
+            id="label that no alert has",
+        ),
+        pytest.param(
+            ALERT + '        annotations: {summary: "{{ $evidence.calls }}"}\n',
+            "6: groups[0].rules[0].annotations.summary: no alert of this rule has $evidence.calls; "
+            "known: events, window",
+            id="evidence that there is not",
+        ),
+        pytest.param(
+            ALERT + "        min_events: 1e400\n",
+            "6: groups[0].rules[0].min_events: 1e400 is too large; write a number under 1e308",
+            id="infinite",
+        ),
+        pytest.param(
+            ALERT + "        severity: critical\n",
+            "6: groups[0].rules[0].severity: belongs under `labels:`, as in labels: {severity: critical}",
+            id="severity beside labels",
+        ),
+        pytest.param(
+            ALERT + "        summary: slow\n",
+            "6: groups[0].rules[0].summary: belongs under `annotations:`",
+            id="summary beside annotations",
+        ),
+        pytest.param(
+            ALERT + "        hysteresis: 5s\n",
+            "6: groups[0].rules[0].hysteresis: unknown key; known: alert, annotations, expr, for, "
+            "keep_firing_for, labels, min_events, no_data",
+            id="nothing is suggested that is refused",
+        ),
+    ],
+)
+def test_what_no_start_would_take_or_no_alert_could_be_is_one_line(tmp_path: Path, text: str, line: str) -> None:
+    path = written(tmp_path, text)
+
+    assert check(path) == [f"{path}:{line}"]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        pytest.param(
+            "", "{{ $labels.alertname }} {{ $labels.severity }} {{ $labels.model }}", id="labels of each alert"
+        ),
+        pytest.param("        labels: {team: a}\n", "{{ $labels.team }}", id="a label of the rule"),
+        pytest.param("        no_data: no_data\n", "{{ $labels.rulename }}", id="the rule without data"),
+        pytest.param("", "{{ $evidence.window }} {{ $evidence.events }}", id="evidence"),
+        pytest.param("        no_data: alerting\n        min_events: 5\n", "{{ $evidence.min_events }}", id="too few"),
+    ],
+)
+def test_annotations_may_speak_of_what_alerts_have(tmp_path: Path, more: str, words: str) -> None:
+    path = written(tmp_path, ALERT + more + f'        annotations: {{summary: "{words}"}}\n')
+
+    assert check(path) == []
+
+
 def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     assert check(tmp_path / "none.yaml") == [f"{tmp_path}/none.yaml: cannot be read: No such file or directory"]
-
-
-def test_load_raises_what_check_lists(tmp_path: Path) -> None:
-    path = written(tmp_path, "groups: 5\n")
-
-    with pytest.raises(DocumentError) as caught:
-        load(path)
-
-    assert str(caught.value).splitlines() == check(path)

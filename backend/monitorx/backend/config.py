@@ -15,6 +15,7 @@ from typing import Any, Self
 from monitorx.backend.errors import ConfigError
 
 MIB = 1 << 20
+MAX_INT32 = 2**31 - 1  # gRPC's options are 32 bits wide
 PREFIX = "MONITORX_"
 
 
@@ -77,7 +78,7 @@ def _at_least(least: int | float, most: float = 500_000.0) -> Any:  # Any: a par
     def parse(text: str) -> int | float:
         value = type(least)(text)
         if not least <= value <= most:
-            raise ValueError(f"a number from {least} to {most:g} is expected")
+            raise ValueError(f"a number from {least} to {most:.10g} is expected")
         return value
 
     return parse
@@ -119,7 +120,7 @@ class Settings:
     log_format: str = _setting(
         "auto", _choice("auto", "json", "console"), "json, console, or auto: console on a terminal", "--log-format"
     )
-    max_body_bytes: int = _setting(64 * MIB, _positive(int), "largest request after decompression, bytes")
+    max_body_bytes: int = _setting(64 * MIB, _at_least(1, most=MAX_INT32), "largest request after decompression, bytes")
     max_inflight_bytes: int = _setting(
         256 * MIB, _positive(int), "requests held in memory before senders are told to wait, bytes"
     )

@@ -1,9 +1,9 @@
 """Rules: expressions over windows, read from a file, evaluated to verdicts. They keep no state; alerting does."""
 
-from monitorx.backend.rule.evaluate import evaluate
+from monitorx.backend.rule.evaluate import absent, evaluate
 from monitorx.backend.rule.expression import Expression, parse
 from monitorx.backend.rule.rule import Rule, longest_window, observation, policy, watched_metrics
-from monitorx.backend.rule.rulefile import RuleFile, check, load
+from monitorx.backend.rule.rulefile import RuleFile, load
 from monitorx.backend.rule.token import ExpressionError
 from monitorx.backend.rule.verdict import Verdict
 
@@ -13,7 +13,7 @@ __all__ = [
     "Rule",
     "RuleFile",
     "Verdict",
-    "check",
+    "absent",
     "evaluate",
     "load",
     "longest_window",

@@ -2,13 +2,14 @@
 
 import logging
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from monitorx.backend.count import Count, uncounted
 from monitorx.backend.rule.measure import COUNTS, LATENCY
 from monitorx.backend.rule.rule import Rule
-from monitorx.backend.rule.verdict import Verdict
+from monitorx.backend.rule.verdict import ERROR, EVENTS, MIN_EVENTS, WINDOW, Verdict
 from monitorx.backend.window import Reading, Totals, Windows
 
 _log = logging.getLogger(__name__)
@@ -42,10 +43,18 @@ def evaluate(
         measured = _measure(rule, windows, now_ns)
     except Exception as error:  # noqa: BLE001  a rule that fails must not stop the others
         count("monitorx_rule_failures_total", {"rule": rule.name}, 1.0)
-        _log.debug("rule %s failed", rule.name, exc_info=True)  # it is asked several times a second
-        evidence = {"error": f"{type(error).__name__}: {error}"}
+        _log.debug("rule %s failed", rule.name, exc_info=True)  # several times a second; `verdicts` warns once
+        evidence = {ERROR: f"{type(error).__name__}: {error}"}
         return [Verdict(rule.name, {}, None, expression.threshold, "error", span, evidence)]
-    return [_verdict(rule, group, measured[group], span) for group in sorted(measured)]
+    words = _words(span)  # once: there may be thousands of groups
+    return [_verdict(rule, group, measured[group], span, words) for group in sorted(measured)]
+
+
+def absent(rule: Rule, labels: Mapping[str, str], now_ns: int) -> Verdict:
+    """The verdict on a group that has no data, and of which windows know nothing any more."""
+    span = Windows.span(rule.expression.window, now_ns)
+    evidence = {WINDOW: _words(span), EVENTS: "0"}
+    return Verdict(rule.name, labels, None, rule.expression.threshold, "no_data", span, evidence)
 
 
 def _measure(rule: Rule, windows: Windows, now_ns: int) -> dict[Group, Measured]:
@@ -114,13 +123,13 @@ def _of_metric(rule: Rule, reading: Reading) -> Measured:
     return Measured(None if math.isnan(value) else value, reading.count)
 
 
-def _verdict(rule: Rule, group: Group, measured: Measured, span: tuple[int, int]) -> Verdict:
+def _verdict(rule: Rule, group: Group, measured: Measured, span: tuple[int, int], words: str) -> Verdict:
     expression = rule.expression
     labels = {name: value for name, value in zip(expression.by, group, strict=True) if value}
-    evidence = {"window": _words(span), "events": f"{measured.events:g}"}
+    evidence = {WINDOW: words, EVENTS: f"{measured.events:g}"}
     if measured.value is None or measured.events < rule.min_events:
         if measured.value is not None:
-            evidence["min_events"] = f"{rule.min_events:g}"
+            evidence[MIN_EVENTS] = f"{rule.min_events:g}"
         return Verdict(rule.name, labels, None, expression.threshold, "no_data", span, evidence)
     if expression.is_breached(measured.value):
         return Verdict(rule.name, labels, measured.value, expression.threshold, "breached", span, evidence)

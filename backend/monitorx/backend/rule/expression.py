@@ -6,40 +6,35 @@ The expression of a rule: `agg(measure{matchers}[window]) op value [by (labels)]
     avg(hw.gpu.utilization[1m]) > 0.9 by (instance)
 """
 
+import math
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from operator import eq, ge, gt, le, lt, ne
 
 from monitorx.alerting.document import did_you_mean, parse_duration
 from monitorx.alerting.matcher import Matcher, Operator, compiled
-from monitorx.backend.rule.measure import COUNTS, FUNCTIONS, LABELS, LATENCY, MEASURES, SECONDS, SHORT_NAMES, Measure
+from monitorx.backend.rule.measure import (
+    COUNTS,
+    FUNCTIONS,
+    KIND,
+    LABELS,
+    LATENCY,
+    MEASURES,
+    SECONDS,
+    SHORT_NAMES,
+    Measure,
+    Selector,
+)
+from monitorx.backend.rule.possible import COMPARISONS, is_share, unknown_kind, unreachable
 from monitorx.backend.rule.token import ExpressionError, Kind, Token, tokens
 from monitorx.backend.window import PANE_NS
 
-COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
-    ">": gt,
-    ">=": ge,
-    "<": lt,
-    "<=": le,
-    "==": eq,
-    "!=": ne,
-}
 DEFAULT_WINDOW = timedelta(minutes=5)
 MAX_WINDOW = timedelta(hours=24)
 PANE = timedelta(seconds=PANE_NS // 1_000_000_000)
 
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)")
 _QUANTITY = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)([^\d.]*)")
-
-
-@dataclass(frozen=True, slots=True)
-class Selector:
-    """A measure, and the matchers that pick from it."""
-
-    measure: Measure
-    matchers: tuple[Matcher, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +99,10 @@ class _Parser:
             window = self._same_window(window, other)
         self._sign(")")
         comparison = self._comparison()
+        limit = self._peek()
         threshold = self._threshold(function.text, of.measure)
+        if to is not None and is_share(of, to) and (words := unreachable(comparison, threshold)):
+            raise ExpressionError(limit.position, f"{of.measure.name} are part of {to.measure.name}: {words}")
         by = self._by(of.measure)
         end = self._peek()
         if end.kind is not Kind.END:
@@ -155,13 +153,10 @@ class _Parser:
             raise ExpressionError(sign.position, f"a label is compared with =, !=, =~ or !~, not {sign}")
         self._next += 1
         value = self._take(Kind.STRING, f'a quoted value: {name}{sign.text}"…"')
-        operator = Operator(sign.text)
-        if operator in (Operator.EQUAL, Operator.NOT_EQUAL):
-            return Matcher(name, operator, value.text)
-        try:
-            return Matcher(name, operator, value.text, compiled(value.text))
-        except ValueError as error:
-            raise ExpressionError(value.position, str(error)) from None
+        matcher = _matcher(name, Operator(sign.text), value)
+        if not measure.is_metric and name == KIND and (words := unknown_kind(matcher)):
+            raise ExpressionError(value.position, words)
+        return matcher
 
     def _label(self, measure: Measure) -> str:
         token = self._peek()
@@ -212,7 +207,10 @@ class _Parser:
             allowed = ", ".join(each for each in units if each) or "none"
             what = "a ratio" if function == "ratio" else f"{function}({measure.name})"
             raise ExpressionError(token.position, f"{token}: {what} has no unit {unit}; units here: {allowed}")
-        return number * units[unit]
+        threshold = number * units[unit]
+        if not math.isfinite(threshold):
+            raise ExpressionError(token.position, f"{token} is too large a number")
+        return threshold
 
     def _by(self, measure: Measure) -> tuple[str, ...]:
         if self._peek().text != "by" or self._peek().kind is not Kind.WORD:
@@ -251,6 +249,15 @@ class _Parser:
         if not self._at(sign):
             raise ExpressionError(token.position, hint or f"{sign} is needed here, not {token}")
         self._next += 1
+
+
+def _matcher(name: str, operator: Operator, value: Token) -> Matcher:
+    if operator in (Operator.EQUAL, Operator.NOT_EQUAL):
+        return Matcher(name, operator, value.text)
+    try:
+        return Matcher(name, operator, value.text, compiled(value.text))
+    except ValueError as error:
+        raise ExpressionError(value.position, str(error)) from None
 
 
 def _quantile(function: Token) -> float | None:

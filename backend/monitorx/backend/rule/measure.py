@@ -3,11 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from monitorx.alerting.matcher import Matcher
 from monitorx.backend.window import Totals
 from monitorx.semconv.metrics import DRIFT_SCORE
 
 # What `by` and matchers may name where calls are measured.
 LABELS = ("model", "version", "kind", "operation", "service", "instance", "tenant")
+KIND = "kind"
+KINDS = ("llm", "tabular", "vision")
 
 COUNTS: Mapping[str, Callable[[Totals], float]] = {
     "requests": lambda totals: totals.requests,
@@ -50,3 +53,11 @@ class Measure:
         if self.is_metric:
             return METRIC_FUNCTIONS
         return ("pNN", *LATENCY_FUNCTIONS) if self.name == LATENCY else COUNT_FUNCTIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """A measure, and the matchers that pick from it."""
+
+    measure: Measure
+    matchers: tuple[Matcher, ...] = ()

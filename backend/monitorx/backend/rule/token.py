@@ -1,9 +1,12 @@
 """An expression in pieces: words, quantities, quoted strings and signs, each with its place."""
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 
 _SIGNS = ("=~", "!~", "!=", "==", ">=", "<=", "=", ">", "<", "(", ")", "{", "}", "[", "]", ",")
+_ODD_NAME = re.compile(r"[^\W\d][\w.]*(?:[-/:@+]+[\w.]+)+")
+_LONGEST_NAME = 100  # that is looked for around a sign
 
 
 class ExpressionError(ValueError):
@@ -69,7 +72,15 @@ def _next(text: str, position: int) -> tuple[Token, int]:
     for sign in _SIGNS:
         if text.startswith(sign, position):
             return Token(Kind.SIGN, sign, position), position + len(sign)
-    raise ExpressionError(position, f"{character!r} means nothing here")
+    raise ExpressionError(position, f"{character!r} means nothing here{_quote_it(text, position)}")
+
+
+def _quote_it(text: str, position: int) -> str:
+    """What to write where the sign at *position* is part of a name."""
+    begin = max(0, position - _LONGEST_NAME)
+    near, here = text[begin : position + _LONGEST_NAME], position - begin
+    names = (found[0] for found in _ODD_NAME.finditer(near) if found.start() < here < found.end())
+    return "".join(f'; a name with such signs is quoted: "{name}"' for name in names)
 
 
 def _quantity_end(text: str, position: int) -> int:

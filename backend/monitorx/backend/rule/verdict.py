@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+# Names of the facts in `evidence`; annotations may speak of all but the last, which makes no alert.
+WINDOW, EVENTS, MIN_EVENTS, ERROR = "window", "events", "min_events", "error"
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -17,7 +20,7 @@ class Verdict:
         threshold: What it was compared with, same unit.
         state: ok, breached, no_data or error.
         window: [start_ns, end_ns), event time.
-        evidence: Facts: number of events, error text.
+        evidence: Facts: the window in words, the number of events, what was wanted of it, error text.
     """
 
     rule: str
