@@ -2,6 +2,7 @@
 
 import math
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -64,6 +65,18 @@ def test_models_are_selected(world: World, client: TestClient, query: str, versi
     world.store.write(commit(1, closed=[pane(), pane(later(1), version="2", service="app", kind="vision")]))
 
     assert [each["version"] for each in client.get(f"/api/v1/models{query}").json()["models"]] == versions
+
+
+def test_a_version_that_is_not_known_is_null_wherever_it_is_told(world: World, client: TestClient) -> None:
+    world.store.write(commit(1, calls({"version": None}), closed=[pane(version="")]))
+
+    def told(path: str, key: str) -> list[dict[str, Any]]:  # Any: JSON values
+        return list(client.get(path).json()[key])
+
+    assert [each["version"] for each in told("/api/v1/models?version=", "models")] == [None]
+    assert [each["version"] for each in told("/api/v1/inferences?version=", "inferences")] == [None]
+    (aggregate,) = told("/api/v1/aggregates?by=model,version&version=", "aggregates")
+    assert aggregate["group"] == {"model": "fraud", "version": None}
 
 
 def test_an_inference_is_told_with_all_its_columns(world: World, client: TestClient) -> None:
@@ -225,16 +238,16 @@ def test_points_are_told_and_what_is_no_number_is_null(world: World, client: Tes
     }
 
 
-def alert(state: State, minute: int, **labels: str) -> Alert:
+def alert(state: State, minute: int, severity: Severity = Severity.ERROR, **labels: str) -> Alert:
     moment = datetime(2025, 10, 9, 8, minute, tzinfo=UTC)
     return Alert(
-        labels={"alertname": "Slow", "severity": "error", **labels},
+        labels={"alertname": "Slow", "severity": severity, **labels},
         annotations={"summary": "slow"},
         state=state,
         active_at=moment,
         starts_at=moment + timedelta(seconds=30),
         ends_at=moment + timedelta(minutes=1) if state is State.RESOLVED else None,
-        severity=Severity.ERROR,
+        severity=severity,
         value=math.inf if state is State.RESOLVED else 1.5,
         evidence={"window": "1m"},
     )
@@ -276,6 +289,33 @@ def test_alerts_are_selected_by_state(world: World, client: TestClient, query: s
     assert [each["labels"]["model"] for each in client.get(f"/api/v1/alerts{query}").json()["alerts"]] == expected
 
 
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        pytest.param("model=fraud", ["d", "b", "a"], id="model"),
+        pytest.param("service=shop", ["c", "a"], id="service"),
+        pytest.param("service=", ["d", "b"], id="no service"),
+        pytest.param("severity=critical", ["b"], id="severity"),
+        pytest.param("severity=critical&severity=info", ["d", "b"], id="two severities"),
+        pytest.param("model=fraud&service=shop&state=firing", ["a"], id="all at once"),
+        pytest.param("model=nobody", [], id="nothing"),
+    ],
+)
+def test_alerts_are_selected_by_what_they_are_about(
+    world: World, client: TestClient, query: str, expected: list[str]
+) -> None:
+    world.alerts += [
+        alert(State.FIRING, 0, alertname="a", model="fraud", service="shop"),
+        alert(State.FIRING, 1, Severity.CRITICAL, alertname="b", model="fraud"),
+        alert(State.PENDING, 2, alertname="c", model="faces", service="shop"),
+        alert(State.FIRING, 3, Severity.INFO, alertname="d", model="fraud"),
+    ]
+
+    answer = client.get(f"/api/v1/alerts?{query}").json()
+
+    assert [each["labels"]["alertname"] for each in answer["alerts"]] == expected
+
+
 def test_the_summary_counts_the_last_hour(world: World, client: TestClient) -> None:
     old = pane(later(-360))
     world.store.write(commit(1, closed=[old, pane(errors=1.0, durations=(0.1,) * 4), pane(version="2")]))
@@ -313,6 +353,21 @@ def test_probes_say_whether_we_live_and_take_requests(world: World, client: Test
     world.is_ready = False
 
     assert [client.get(path).status_code for path in ("/livez", "/readyz")] == [200, 503]
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/api/v1/health", "/api/v1/models", "/openapi.json"])
+def test_head_is_answered_as_get_without_the_body(client: TestClient, path: str) -> None:
+    whole, head = client.get(path), client.head(path)
+
+    assert (head.status_code, head.headers["content-type"]) == (200, whole.headers["content-type"])
+    assert int(head.headers["content-length"]) > 0
+    assert head.content == b""
+
+
+def test_head_is_told_when_we_are_not_ready(world: World, client: TestClient) -> None:
+    world.is_ready = False
+
+    assert client.head("/readyz").status_code == 503
 
 
 def test_own_metrics_are_scraped(world: World, client: TestClient) -> None:

@@ -1,5 +1,7 @@
 """What was found of drift is told as it is stored."""
 
+from dataclasses import replace
+
 import pytest
 from fastapi.testclient import TestClient
 
@@ -65,12 +67,20 @@ def test_without_an_answer_the_figures_are_null(world: World, client: TestClient
     assert [finding[name] for name in ("drifted", "statistic", "p", "score", "psi")] == [False, None, None, None, None]
 
 
+def test_a_version_that_is_not_known_is_null(world: World, client: TestClient) -> None:
+    write(world, replace(found("amount"), version=""))
+
+    assert [each["version"] for each in client.get("/api/v1/drift?version=").json()["drift"]] == [None]
+
+
 @pytest.mark.parametrize(
     ("query", "features"),
     [
         pytest.param("", ["age", "amount", "old"], id="newest window first"),
         pytest.param("?feature=amount", ["amount"], id="feature"),
         pytest.param("?status=small", ["old"], id="status"),
+        pytest.param("?drifted=true&limit=1", ["age"], id="drifted"),
+        pytest.param("?drifted=false&limit=1", ["old"], id="not drifted"),
         pytest.param("?model=other", [], id="model"),
         pytest.param("?version=2", [], id="version"),
         pytest.param("?limit=1", ["age"], id="limit"),

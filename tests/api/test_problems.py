@@ -54,8 +54,29 @@ from tests.api.conftest import World
         ),
         pytest.param(
             "/api/v1/inferences/zz/00",
-            "trace_id: 'zz' cannot be used; string should match pattern '^[0-9a-fA-F]{32}$'",
+            "trace_id: 'zz' cannot be used; 32 hexadecimal digits are expected",
             id="ids that are no ids",
+        ),
+        pytest.param(
+            f"/api/v1/inferences/{'0' * 32}/0123",
+            "span_id: '0123' cannot be used; 16 hexadecimal digits are expected",
+            id="a span's id that is too short",
+        ),
+        pytest.param(
+            "/api/v1/inferences?trace_id=xyz",
+            "trace_id: 'xyz' cannot be used; 32 hexadecimal digits are expected",
+            id="a filter by what is no id",
+        ),
+        pytest.param(
+            "/api/v1/models/",
+            "model: '' cannot be used; the name of a model is expected behind /models/; "
+            "GET /api/v1/models lists those that were called",
+            id="no name",
+        ),
+        pytest.param(
+            "/api/v1/models/a%09b",
+            "model: 'a\\tb' cannot be used; printable characters are expected",
+            id="a name that nobody can read",
         ),
         pytest.param(
             "/api/v1/aggregates?step=15s",
@@ -82,6 +103,19 @@ from tests.api.conftest import World
             "/api/v1/alerts?state=loud",
             "state.0: 'loud' cannot be used; input should be 'pending', 'firing' or 'resolved'",
             id="unknown state",
+        ),
+        pytest.param(
+            "/api/v1/alerts?severity=bad",
+            "severity.0: 'bad' cannot be used; input should be 'info', 'warning', 'error' or 'critical'",
+            id="unknown severity",
+        ),
+        pytest.param(
+            "/api/v1/alerts?model=a&model=b", "model: ['a', 'b'] cannot be used; it may be given once", id="two models"
+        ),
+        pytest.param(
+            "/api/v1/drift?drifted=1",
+            "drifted: '1' cannot be used; input should be 'true' or 'false'",
+            id="neither true nor false",
         ),
     ],
 )
@@ -110,15 +144,44 @@ def test_paths_and_methods_that_are_not_there_are_problems_too(client: TestClien
     assert answer.json()["detail"].startswith(f"{method} {path}: ")
 
 
+def test_the_root_says_where_to_go(client: TestClient) -> None:
+    assert client.get("/").json() == {
+        "type": "urn:monitorx:problem:not-found",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "GET /: there is nothing here; /docs lists every route, /openapi.json does without the internet, "
+        "and /api/v1/health says how the server does",
+    }
+
+
 def test_a_store_that_does_not_answer_is_503_with_a_time_to_come_back(world: World, client: TestClient) -> None:
     world.store.close()
 
-    answer = client.get("/api/v1/models")
+    with structlog.testing.capture_logs() as logs:
+        answer = client.get("/api/v1/models")
 
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-    assert answer.json()["type"] == "urn:monitorx:problem:store-unavailable"
-    assert answer.json()["detail"].endswith("store.duckdb is closed")
+    assert answer.json() == {
+        "type": "urn:monitorx:problem:store-unavailable",
+        "title": "Service Unavailable",
+        "status": 503,
+        "detail": "the store does not answer now; the server's log and /api/v1/health say why",
+    }
+    (entry,) = logs
+    assert (entry["log_level"], entry["path"]) == ("warning", "/api/v1/models")
+    assert entry["error"].endswith("store.duckdb is closed")
     assert world.telemetry.value("monitorx_store_errors_total", {"operation": "question"}) == 1.0
+
+
+def test_a_store_that_goes_on_not_answering_is_logged_once(world: World, client: TestClient) -> None:
+    world.store.close()
+
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(3):
+            client.get("/api/v1/models")
+
+    assert len(logs) == 1
+    assert world.telemetry.value("monitorx_store_errors_total", {"operation": "question"}) == 3.0
 
 
 def test_a_fault_of_ours_tells_nothing_of_the_inside(world: World, client: TestClient) -> None:

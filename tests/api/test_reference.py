@@ -30,6 +30,14 @@ def test_every_field_of_an_answer_is_in_the_reference(client: TestClient) -> Non
     assert sorted(name for name in fields if f'"{name}"' not in text and f"`{name}`" not in text) == []
 
 
+def test_every_route_says_in_a_few_words_what_it_does(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    summaries = [operation["summary"] for operations in paths.values() for operation in operations.values()]
+
+    assert len(set(summaries)) == len(summaries)
+    assert [words for words in summaries if len(words.split()) < 3 or words.endswith(".")] == []
+
+
 def test_every_metric_of_the_server_is_in_the_reference_and_no_other() -> None:
     rows = re.findall(r"^\| `(monitorx_\w+)` \| (\w+) \| (.*?) \| (.*) \|$", (DOCS / "metrics.md").read_text(), re.M)
 

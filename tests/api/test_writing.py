@@ -218,7 +218,7 @@ def test_what_decoding_refuses_is_told(way: Way) -> None:
         ),
         pytest.param(
             {"model": "a\nb"},
-            "inferences.1.model: 'a\\nb' cannot be used; value error, printable characters are expected",
+            "inferences.1.model: 'a\\nb' cannot be used; printable characters are expected",
             id="a name with a line break",
         ),
         pytest.param(

@@ -50,10 +50,16 @@ def test_registering_a_model_tells_the_server_and_is_remembered_for_its_calls() 
             "/api/v1/alerts?state=firing&state=pending",
             id="alerts",
         ),
+        pytest.param(
+            lambda client: client.alerts(severity=["critical"], model="fraud"),
+            "/api/v1/alerts?severity=critical&model=fraud",
+            id="alerts about a model",
+        ),
+        pytest.param(lambda client: client.drift(drifted=True), "/api/v1/drift?drifted=true", id="drift alone"),
     ],
 )
 def test_a_list_is_asked_for_at_its_address(ask: Callable[[MonitorXClient], Awaitable[Any]], address: str) -> None:
-    server = FakeServer([httpx.Response(200, json={"models": [1], "aggregates": [1], "alerts": [1]})])
+    server = FakeServer([httpx.Response(200, json={"models": [1], "aggregates": [1], "alerts": [1], "drift": [1]})])
 
     assert run(server, ask) == [1]
     assert server.asked == [("GET", address, None)]

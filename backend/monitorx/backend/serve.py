@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import errno
 import fcntl
+import logging
 import os
 import signal
 import sys
@@ -16,15 +17,17 @@ from monitorx.alerting.errors import AlertingError
 from monitorx.backend.config import PREFIX, Settings
 from monitorx.backend.errors import MonitorXError
 
-_STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_STOPS = (signal.SIGTERM, signal.SIGINT)
+_HEARD = (*_STOPS, signal.SIGHUP)
+_log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str]) -> int:
-    """Serve until SIGTERM, SIGINT or SIGHUP; 0 after a clean stop, 1 where it cannot start."""
+    """Serve until SIGTERM or SIGINT; 0 after a clean stop, 1 where it cannot start."""
     flags = vars(_parser().parse_args(argv))
     try:
         settings = Settings.load(os.environ, flags)
-        with _stops_held():
+        with _signals_held():
             import monitorx.backend.app  # noqa: F401  where a package is missing, no folder is made
 
             with _data_dir(settings.data_dir):
@@ -57,9 +60,11 @@ def _serve(settings: Settings) -> int:
 
     async def run() -> None:
         stop = asyncio.Event()
-        for number in _stops():
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+        loop = asyncio.get_running_loop()
+        for number in _STOPS:
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, _hang_up, sys.stderr.isatty(), stop)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)
         async with App(settings) as app:
             if not stop.is_set():
                 app.announce()
@@ -74,19 +79,22 @@ def _serve(settings: Settings) -> int:
     return 0
 
 
+def _hang_up(had_terminal: bool, stop: asyncio.Event) -> None:
+    """A server whose terminal is closed ends with it; any other is asked to reload, and has nothing to."""
+    if had_terminal and not sys.stderr.isatty():
+        stop.set()
+        return
+    _log.warning("SIGHUP changes nothing: there is nothing to reload; a restart reads the files again")
+
+
 @contextmanager
-def _stops_held() -> Iterator[None]:
-    """What asks us to stop before the loop can hear it is kept until then."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+def _signals_held() -> Iterator[None]:
+    """What is signalled before the loop can hear it is kept until then."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _stops() -> Iterator[signal.Signals]:
-    """The signals that end us: under nohup, losing the terminal is none of them."""
-    return (number for number in _STOPS if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN)
 
 
 @contextmanager

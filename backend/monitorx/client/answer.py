@@ -7,7 +7,7 @@ class Model(TypedDict):
     """One version of a model that was called."""
 
     model: str
-    version: str
+    version: str | None
     kind: str
     services: list[str]
     operations: list[str]
@@ -21,7 +21,7 @@ class Aggregate(TypedDict):
     """Totals of one group in one step."""
 
     start: str
-    group: dict[str, str]
+    group: dict[str, str | None]
     requests: float
     errors: float
     rate: float | None
@@ -43,7 +43,7 @@ class DriftFinding(TypedDict):
     start: str
     end: str
     model: str
-    version: str
+    version: str | None
     feature: str
     role: str
     method: str

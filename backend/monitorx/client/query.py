@@ -39,6 +39,7 @@ class DriftQuery(Span, total=False):
     version: str
     feature: str
     status: Literal["ok", "small", "low_resolution", "no_reference"]
+    drifted: bool
     limit: int
 
 
@@ -46,6 +47,9 @@ class AlertQuery(TypedDict, total=False):
     """Which alerts."""
 
     state: list[Literal["pending", "firing", "resolved"]]
+    severity: list[Literal["info", "warning", "error", "critical"]]
+    model: str
+    service: str
 
 
 def parameters(query: object) -> dict[str, str | list[str]]:
@@ -57,6 +61,8 @@ def parameters(query: object) -> dict[str, str | list[str]]:
 def _written(value: object) -> str | list[str]:
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, list | tuple | set | frozenset):
         return [str(each) for each in value]
     return str(value)

@@ -16,11 +16,10 @@ def router(deps: Dependencies) -> APIRouter:
     """The paths over *deps*."""
     routes = APIRouter(tags=["alerts"])
 
-    @routes.get("/alerts")
+    @routes.get("/alerts", summary="List alerts that stand now")
     async def alerts(query: Annotated[AlertQuery, Query()]) -> Alerts:
         """Alerts, those that began last first."""
-        wanted = [alert for alert in deps.alerts() if not query.state or alert.state in query.state]
-        ordered = sorted(wanted, key=lambda alert: alert.starts_at, reverse=True)
+        ordered = sorted(filter(query.selects, deps.alerts()), key=lambda alert: alert.starts_at, reverse=True)
         return Alerts(alerts=[_item(alert) for alert in ordered])
 
     return routes

@@ -21,6 +21,7 @@ def json_safe(value: Any) -> Any:  # Any: JSON values, and what senders smuggle 
 
 Number = Annotated[float | None, BeforeValidator(json_safe)]
 Text = Annotated[str, BeforeValidator(json_safe)]
+Version = Annotated[Text | None, BeforeValidator(lambda value: value or None)]
 Words = Annotated[dict[str, str], BeforeValidator(json_safe)]
 Tree = Annotated[dict[str, Any], BeforeValidator(json_safe)]  # Any: JSON values
 
@@ -29,7 +30,7 @@ class Model(BaseModel):
     """One version of a model."""
 
     model: Text = Field(description="Name of the model.")
-    version: Text = Field(description="Its version; empty where it is not known.")
+    version: Version = Field(description="Its version; null where it is not known.")
     kind: Text = Field(description="llm, vision or tabular.")
     services: list[Text] = Field(description="Services that call it.")
     operations: list[Text] = Field(description="What it is asked for.")
@@ -57,7 +58,7 @@ class Inference(BaseModel):
     service: Text
     instance: Text
     model: Text | None
-    version: Text | None
+    version: Version = Field(description="null: it is not known.")
     kind: Text
     operation: Text
     framework: Text | None = Field(description="Library or provider.")
@@ -80,7 +81,9 @@ class Aggregate(BaseModel):
     """Totals of one group in one step."""
 
     start: str = Field(description="Start of the step.")
-    group: Words = Field(description="The values that were grouped by.")
+    group: dict[str, Text | None] = Field(
+        description="The values that were grouped by; null for a version that is not known."
+    )
     requests: Number
     errors: Number
     rate: Number = Field(description="Requests a second over the part of the step that lies in the selected time.")
@@ -131,7 +134,7 @@ class DriftFinding(BaseModel):
     start: str = Field(description="Start of the window.")
     end: str = Field(description="Its end.")
     model: Text
-    version: Text = Field(description="Empty where it is not known.")
+    version: Version = Field(description="null: it is not known.")
     feature: Text
     role: Text = Field(description="input, output, score, ...")
     method: Text = Field(description="The detector; `:iid` behind it: windows are taken to be alike.")

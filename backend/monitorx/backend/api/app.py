@@ -6,6 +6,7 @@ from fastapi import Depends, FastAPI
 
 from monitorx.backend.api import alert, drift, pane, problem, row, status, writing
 from monitorx.backend.api.dependency import Dependencies
+from monitorx.backend.api.head import Head
 from monitorx.backend.api.query import refuse_repeated
 
 PREFIX = "/api/v1"
@@ -35,7 +36,8 @@ def create_app(deps: Dependencies) -> FastAPI:
     app.include_router(writing.router(deps), prefix=PREFIX, responses=_PROBLEMS)
     app.include_router(status.health_router(deps), prefix=PREFIX)
     app.include_router(status.probe_router(deps))
-    problem.install(app, deps.telemetry)
+    app.add_middleware(Head)
+    problem.install(app, deps.telemetry, deps.clock)
     _describe_truly(app)
     return app
 

@@ -15,7 +15,7 @@ def router(deps: Dependencies) -> APIRouter:
     """The path over *deps*."""
     routes = APIRouter(tags=["drift"])
 
-    @routes.get("/drift")
+    @routes.get("/drift", summary="List findings of drift")
     def drift(query: Annotated[DriftQuery, Query()]) -> DriftFindings:
         """What was found for each feature in each window, newest window first (default: the last 24 hours)."""
         selection = query.selection(deps.tenant, deps.clock())

@@ -20,13 +20,13 @@ def router(deps: Dependencies) -> APIRouter:
     """The paths over *deps*."""
     routes = APIRouter(tags=["models"])
 
-    @routes.get("/models")
+    @routes.get("/models", summary="List models that were called")
     def models(query: Annotated[PaneQuery, Query()]) -> Models:
         """Models that were called in the selected time (default: the last 24 hours)."""
         selection = query.selection(deps.tenant, deps.clock(), default="24h")
         return Models(models=[_model(row) for row in deps.store.models(selection)])
 
-    @routes.get("/aggregates")
+    @routes.get("/aggregates", summary="Add up calls by group and step")
     def aggregates(query: Annotated[AggregateQuery, Query()]) -> Aggregates:
         """Calls, errors, durations, tokens and cost, by group and step."""
         now_ns = deps.clock()
@@ -37,7 +37,7 @@ def router(deps: Dependencies) -> APIRouter:
             raise invalid("step", query.step, f"a longer step or fewer groups are expected: {len(rows)} rows")
         return Aggregates(aggregates=[_aggregate(row, selection, step_ns, now_ns) for row in rows])
 
-    @routes.get("/summary")
+    @routes.get("/summary", summary="Show everything at a glance")
     def summary(query: Annotated[Span, Query()]) -> Summary:
         """Models, calls, errors and alerts at a glance (default: the last hour)."""
         now_ns = deps.clock()
@@ -80,7 +80,7 @@ def _aggregate(row: AggregateRow, selection: Selection, step_ns: int, now_ns: in
     covered_ns = min(end_ns, selection.end_ns, max(now_ns, begin_ns + SECOND_NS)) - begin_ns
     return Aggregate(
         start=rfc3339(row.start_ns),
-        group=dict(row.group),
+        group={name: value or (None if name == "version" else value) for name, value in row.group.items()},
         requests=row.requests,
         errors=row.errors,
         rate=row.requests * SECOND_NS / covered_ns if covered_ns > 0 else None,

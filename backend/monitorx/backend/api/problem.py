@@ -1,7 +1,7 @@
 """What goes wrong, told as RFC 9457 problem details: which parameter, which value, what would be right."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -18,6 +18,12 @@ from monitorx.backend.telemetry import Telemetry
 MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_S = "5"
 _SHOWN = 200  # characters of a value that cannot be used
+_SAID_AGAIN_AFTER_NS = 60 * 1_000_000_000
+_NO_STORE = "the store does not answer now; the server's log and /api/v1/health say why"
+_ROOT = (
+    "there is nothing here; /docs lists every route, /openapi.json does without the internet, "
+    "and /api/v1/health says how the server does"
+)
 _log = structlog.get_logger(__name__)
 
 
@@ -45,8 +51,9 @@ def invalid(parameter: str, value: object, right: str) -> Unanswerable:
     return Unanswerable(HTTPStatus.BAD_REQUEST, "invalid-parameter", f"{parameter}: {value!r} cannot be used; {right}")
 
 
-def install(app: FastAPI, telemetry: Telemetry) -> None:
-    """Let *app* answer every failure with a problem."""
+def install(app: FastAPI, telemetry: Telemetry, clock: Callable[[], int]) -> None:
+    """Let *app* answer every failure with a problem. What is for the operator, paths and hosts, goes into the log."""
+    complaint = _Complaint(clock)
 
     @app.exception_handler(Unanswerable)
     async def _unanswerable(_: Request, error: Unanswerable) -> JSONResponse:
@@ -59,19 +66,37 @@ def install(app: FastAPI, telemetry: Telemetry) -> None:
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
         status = HTTPStatus(error.status_code)
-        detail = f"{request.method} {request.url.path}: {status.description or status.phrase}; see /docs"
+        words = _ROOT if request.url.path == "/" else f"{status.description or status.phrase}; see /docs"
+        detail = f"{request.method} {request.url.path}: {words}"
         return _answer(status, status.phrase.lower().replace(" ", "-"), detail, error.headers)
 
     @app.exception_handler(StorageError)
-    async def _store(_: Request, error: StorageError) -> JSONResponse:
+    async def _store(request: Request, error: StorageError) -> JSONResponse:
+        complaint.say(request.url.path, str(error))
         telemetry.count("monitorx_store_errors_total", {"operation": "question"})
         headers = {"Retry-After": _RETRY_AFTER_S}
-        return _answer(HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", str(error), headers)
+        return _answer(HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", _NO_STORE, headers)
 
     @app.exception_handler(Exception)
     async def _fault(request: Request, error: Exception) -> JSONResponse:
         _log.error("a request failed by a fault of ours", path=request.url.path, exc_info=error)
         return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "fault", "a fault of the server; its log says more")
+
+
+class _Complaint:
+    """Says why the store does not answer; the same words again only after a minute."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._clock = clock
+        self._said = ("", 0)
+
+    def say(self, path: str, words: str) -> None:
+        """Say *words*, unless they were just said."""
+        now_ns = self._clock()
+        last, at_ns = self._said
+        if words != last or now_ns - at_ns >= _SAID_AGAIN_AFTER_NS:
+            self._said = (words, now_ns)
+            _log.warning("the store does not answer", path=path, error=words)
 
 
 def _answer(status: HTTPStatus, kind: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
@@ -90,4 +115,6 @@ def _in_words(errors: Sequence[Mapping[str, Any]]) -> str:  # Any: as pydantic t
         return f"{name}: there is no such parameter; /docs lists those of this path"
     given = repr(error["input"])
     given = given if len(given) <= _SHOWN else given[:_SHOWN] + "…"
-    return f"{name}: {given} cannot be used; {error['msg'][:1].lower()}{error['msg'][1:]}"
+    # What a check of ours says stands in the context; the message has "Value error, " before it.
+    words = str(error["ctx"]["error"]) if error["type"] == "value_error" else error["msg"]
+    return f"{name}: {given} cannot be used; {words[:1].lower()}{words[1:]}"

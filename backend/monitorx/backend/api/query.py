@@ -8,6 +8,8 @@ from typing import Literal
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from monitorx.alerting.alert import Alert
+from monitorx.backend.api.hexadecimal import TraceId
 from monitorx.backend.api.instant import LENGTH, MOMENT, SECOND_NS, parse_length_ns, parse_moment_ns
 from monitorx.backend.api.problem import invalid
 from monitorx.backend.storage.store import GROUPS, Place, Selection
@@ -19,7 +21,7 @@ MAX_STEPS = 11_000  # per group; what a chart can show many times over
 # A sender's clock may run ahead by this much; without an `end` such calls are answered, too.
 _AHEAD_NS = 60 * SECOND_NS
 
-_SEVERAL = frozenset({"state"})  # parameters that may be given several times
+_SEVERAL = frozenset({"state", "severity"})  # parameters that may be given several times
 
 
 async def refuse_repeated(request: Request) -> None:
@@ -110,7 +112,7 @@ class InferenceQuery(_Origin):
     framework: str | None = Field(None, description="Only this framework or provider.")
     error: Literal["true", "false"] | None = Field(None, description="true: only calls that failed; false: the others.")
     error_type: str | None = Field(None, description="Only calls that failed with this error type.")
-    trace_id: str | None = Field(None, pattern=r"^[0-9a-fA-F]{32}$", description="Only this trace, 32 hex digits.")
+    trace_id: TraceId | None = Field(None, description="Only this trace, 32 hex digits.")
     limit: int = Field(100, ge=1, le=MAX_LIMIT, description=f"At most this many, up to {MAX_LIMIT}. Default: 100.")
     cursor: str | None = Field(None, max_length=200, description="`next_cursor` of the page before.")
 
@@ -133,12 +135,13 @@ class DriftQuery(Span):
     version: str | None = Field(None, description="Only this version of a model.")
     feature: str | None = Field(None, description="Only this feature.")
     status: Literal["ok", "small", "low_resolution", "no_reference"] | None = Field(None, description="Only this one.")
+    drifted: Literal["true", "false"] | None = Field(None, description="true: only drift; false: only the others.")
     limit: int = Field(100, ge=1, le=MAX_LIMIT, description=f"At most this many, up to {MAX_LIMIT}. Default: 100.")
 
     def selection(self, tenant: str, now_ns: int) -> Selection:
         """What the store is asked about: windows that end in the time."""
         start_ns, end_ns = self.range_ns(now_ns, default="24h")
-        given = self.model_dump(exclude_none=True, include={"model", "version", "feature", "status"})
+        given = self.model_dump(exclude_none=True, include={"model", "version", "feature", "status", "drifted"})
         return Selection(tenant, start_ns, end_ns, given)
 
 
@@ -150,6 +153,20 @@ class AlertQuery(BaseModel):
     state: list[Literal["pending", "firing", "resolved"]] = Field(
         [], description="Only alerts in this state; may be given several times. Default: all."
     )
+    severity: list[Literal["info", "warning", "error", "critical"]] = Field(
+        [], description="Only alerts of this severity; may be given several times. Default: all."
+    )
+    model: str | None = Field(None, description="Only alerts with this label `model`; empty: those without one.")
+    service: str | None = Field(None, description="Only alerts with this label `service`; empty: those without one.")
+
+    def selects(self, alert: Alert) -> bool:
+        """Whether *alert* is asked for."""
+        if self.state and alert.state not in self.state:
+            return False
+        if self.severity and alert.severity not in self.severity:
+            return False
+        labels = {"model": self.model, "service": self.service}
+        return all(value is None or alert.labels.get(name, "") == value for name, value in labels.items())
 
 
 def encode_cursor(place: Place) -> str:

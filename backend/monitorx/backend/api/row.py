@@ -8,21 +8,20 @@ from fastapi import APIRouter, Path, Query
 
 from monitorx.backend.api.answer import Inference, Inferences, Point, Points, Tree, json_safe
 from monitorx.backend.api.dependency import Dependencies
+from monitorx.backend.api.hexadecimal import SpanId, TraceId
 from monitorx.backend.api.instant import rfc3339
 from monitorx.backend.api.problem import Problem, Unanswerable
 from monitorx.backend.api.query import InferenceQuery, PointQuery, encode_cursor
 from monitorx.backend.storage.store import InferenceRow, PointRow, Selection
 
 _LAST_NS = 2**63 - 1
-TraceId = Annotated[str, Path(pattern=r"^[0-9a-fA-F]{32}$", description="32 hex digits.")]
-SpanId = Annotated[str, Path(pattern=r"^[0-9a-fA-F]{16}$", description="16 hex digits.")]
 
 
 def router(deps: Dependencies) -> APIRouter:
     """The paths over *deps*."""
     routes = APIRouter(tags=["rows"])
 
-    @routes.get("/inferences")
+    @routes.get("/inferences", summary="List inferences, newest first")
     def inferences(query: Annotated[InferenceQuery, Query()]) -> Inferences:
         """Calls by the time they began, newest first (default: the last hour)."""
         selection = query.selection(deps.tenant, deps.clock())
@@ -36,12 +35,16 @@ def router(deps: Dependencies) -> APIRouter:
 
     @routes.get(
         "/inferences/{trace_id}/{span_id}",
+        summary="Show the whole span of one inference",
         responses={
             404: {"model": Problem, "description": "No such inference is stored."},
             410: {"model": Problem, "description": "It is stored, but retention has taken its span."},
         },
     )
-    def inference(trace_id: TraceId, span_id: SpanId) -> Tree:
+    def inference(
+        trace_id: Annotated[TraceId, Path(description="32 hex digits.")],
+        span_id: Annotated[SpanId, Path(description="16 hex digits.")],
+    ) -> Tree:
         """The whole span of one call as it was sent: name, times, all attributes, events, resource and scope."""
         ids = {"trace_id": trace_id.lower(), "span_id": span_id.lower()}
         found = deps.store.inferences(Selection(deps.tenant, 0, _LAST_NS, ids), limit=1)
@@ -54,7 +57,7 @@ def router(deps: Dependencies) -> APIRouter:
         whole: dict[str, Any] = json_safe(span)  # Any: JSON values
         return whole
 
-    @routes.get("/metrics")
+    @routes.get("/metrics", summary="List data points of metrics")
     def metrics(query: Annotated[PointQuery, Query()]) -> Points:
         """Data points of metrics, newest first (default: the last hour)."""
         selection = query.selection(deps.tenant, deps.clock())

@@ -17,7 +17,7 @@ def health_router(deps: Dependencies) -> APIRouter:
     """The path that tells how every part does."""
     routes = APIRouter(tags=["server"])
 
-    @routes.get("/health")
+    @routes.get("/health", summary="Show how each part of the server does")
     async def health() -> HealthAnswer:
         """How each part of the server does, in words. The status is 200 also where a part is degraded."""
         found = deps.health()
@@ -39,17 +39,21 @@ def probe_router(deps: Dependencies) -> APIRouter:
     """The paths that orchestrators and Prometheus ask; plain text, outside of /api/v1."""
     routes = APIRouter(tags=["server"], default_response_class=PlainTextResponse)
 
-    @routes.get("/livez")
+    @routes.get("/livez", summary="Tell whether the process answers")
     async def livez() -> Response:
         """200 as long as the process answers."""
         return PlainTextResponse("ok")
 
-    @routes.get("/readyz", responses={503: {"description": "The journal is still being replayed, or we are stopping."}})
+    @routes.get(
+        "/readyz",
+        summary="Tell whether requests are taken",
+        responses={503: {"description": "The journal is still being replayed, or we are stopping."}},
+    )
     async def readyz() -> Response:
         """200 once requests are taken."""
         return PlainTextResponse("ok") if deps.ready() else PlainTextResponse("not ready", 503)
 
-    @routes.get("/metrics")
+    @routes.get("/metrics", summary="Scrape the server's own metrics")
     async def metrics() -> Response:
         """The server's own metrics, in Prometheus' text format."""
         return Response(deps.telemetry.exposition(), media_type=CONTENT_TYPE)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Path
 from fastapi.concurrency import run_in_threadpool
+from pydantic import BeforeValidator
 
 from monitorx.backend.api import otlp
 from monitorx.backend.api.body import BoundedRoute
@@ -43,19 +44,42 @@ _UNWRITTEN: dict[int | str, dict[str, Any]] = {  # Any: OpenAPI
 _WAIT: dict[int | str, dict[str, Any]] = {  # Any: OpenAPI
     429: {"model": Problem, "description": "Too much is waiting; send it again after Retry-After."},
 }
-Model = Annotated[Name, Path(max_length=MAX_NAME, description="Name of the model; a / in it is written %2F or /.")]
+
+
+def _named(text: str) -> str:
+    if not text:
+        raise ValueError(
+            "the name of a model is expected behind /models/; GET /api/v1/models lists those that were called"
+        )
+    return text
+
+
+Model = Annotated[
+    Name,
+    BeforeValidator(_named),
+    Path(max_length=MAX_NAME, description="Name of the model; a / in it is written %2F or /."),
+]
 
 
 def router(deps: Dependencies) -> APIRouter:
     """The paths over *deps*."""
     routes = APIRouter(tags=["writing"], route_class=BoundedRoute)
 
-    @routes.post("/inferences", status_code=HTTPStatus.ACCEPTED, responses=_UNWRITTEN | _WAIT)
+    @routes.post(
+        "/inferences",
+        summary="Tell the server of calls of models",
+        status_code=HTTPStatus.ACCEPTED,
+        responses=_UNWRITTEN | _WAIT,
+    )
     async def take(body: NewInferences) -> Taken:
         """Take in calls of models, as OTLP would bring them. They are durable once this is answered."""
         return await _take(_needed(deps.ingest), deps, body)
 
-    @routes.put("/models/{model:path}", responses=_UNWRITTEN | {409: {"model": Problem, "description": "No room."}})
+    @routes.put(
+        "/models/{model:path}",
+        summary="Register a model and its thresholds",
+        responses=_UNWRITTEN | {409: {"model": Problem, "description": "No room."}},
+    )
     def register(model: Model, body: ModelEntry) -> RegisteredModel:
         """Say what kind a model is and when to warn; it holds at once, and over restarts. Replaces what was said."""
         limits = body.thresholds.model_dump() if body.thresholds is not None else {}
@@ -66,7 +90,7 @@ def router(deps: Dependencies) -> APIRouter:
             raise Unanswerable(HTTPStatus.CONFLICT, "too-many-models", str(error)) from None
         return _told(entry)
 
-    @routes.get("/models/{model:path}", responses=_NOT_FOUND)
+    @routes.get("/models/{model:path}", summary="Show what was registered of a model", responses=_NOT_FOUND)
     def model(model: Model) -> RegisteredModel:
         """What was registered of a model, and the rules that it means."""
         entry = _needed(deps.registry).find(model)
@@ -74,7 +98,12 @@ def router(deps: Dependencies) -> APIRouter:
             raise _unknown(model)
         return _told(entry)
 
-    @routes.delete("/models/{model:path}", status_code=HTTPStatus.NO_CONTENT, responses=_NOT_FOUND)
+    @routes.delete(
+        "/models/{model:path}",
+        summary="Forget what was registered of a model",
+        status_code=HTTPStatus.NO_CONTENT,
+        responses=_NOT_FOUND,
+    )
     def forget(model: Model) -> None:
         """Forget what was registered of a model. Its telemetry stays; its alerts are resolved within minutes."""
         if not _needed(deps.registry).remove(model):

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from monitorx.backend.api.hexadecimal import NewSpanId, NewTraceId
 from monitorx.backend.api.instant import MOMENT
 from monitorx.backend.rule.threshold import WINDOW
 from monitorx.backend.storage.registry import Kind
@@ -61,11 +62,11 @@ class NewInference(_Body):
     output_tokens: Amount | None = Field(None, description="Tokens that came out.")
     cost_usd: Amount | None = Field(None, description="What it cost, US dollars.")
     ttft_s: Seconds | None = Field(None, description="Time to the first token, seconds.")
-    trace_id: str | None = Field(None, pattern=r"^[0-9a-f]{32}$", description="32 hex digits. Default: a new one.")
-    span_id: str | None = Field(
+    trace_id: NewTraceId | None = Field(None, description="32 hex digits, lower case. Default: a new one.")
+    span_id: NewSpanId | None = Field(
         None,
-        pattern=r"^[0-9a-f]{16}$",
-        description="16 hex digits. The same ids again, within 15 minutes, are counted once. Default: a new one.",
+        description="16 hex digits, lower case. The same ids again, within 15 minutes, are counted once. "
+        "Default: a new one.",
     )
     resources: Resources | None = Field(None, description="What was in use when it ended.")
 
