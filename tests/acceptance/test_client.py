@@ -72,7 +72,7 @@ def test_what_the_client_collects_is_told_by_every_question(tmp_path: Path) -> N
 
     assert [(each["model"], each["version"], each["kind"], each["requests"]) for each in models["models"]] == [
         ("fraud", "7", "tabular", 30.0),
-        ("org/faces", "", "vision", 20.0),
+        ("org/faces", None, "vision", 20.0),
     ]
     assert answers["models"] == models["models"]
     assert [(each["group"], each["requests"], each["errors"], each["samples"]) for each in answers["aggregates"]] == [

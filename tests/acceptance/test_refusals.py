@@ -97,6 +97,64 @@ def test_bad_rules_name_file_line_key_and_what_would_be_right(tmp_path: Path, co
     assert f"{file}:7: groups[0].rules[1].expr: " in words
 
 
+TAKEN_NAME = """groups:
+  - name: g
+    rules:
+      - alert: ModelLatencyHigh
+        expr: p95(latency[1m]) > 1s by (model)
+"""
+
+
+def checked(*files: Path) -> subprocess.CompletedProcess[str]:
+    """What `monitorx check` says."""
+    command = [sys.executable, "-m", "monitorx.backend.cli", "check", *map(str, files)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30)
+
+
+def test_check_and_serve_refuse_the_same_with_the_same_line(tmp_path: Path) -> None:
+    server = Server(tmp_path, config=TAKEN_NAME)
+    file = tmp_path / "rules.yaml"
+
+    found, words = checked(file), refusal(server)
+
+    line = (
+        f"{file}:4: groups[0].rules[0].alert: ModelLatencyHigh is the name of alerts of registered models; "
+        "rename the rule"
+    )
+    assert (found.returncode, found.stdout.strip()) == (1, line)
+    assert words == f"monitorx serve: {line}"
+
+
+def test_check_says_of_each_file_how_much_it_holds(tmp_path: Path) -> None:
+    empty, good, bad = (tmp_path / name for name in ("empty.yaml", "good.yaml", "bad.yaml"))
+    empty.write_text("")
+    good.write_text(TAKEN_NAME.replace("ModelLatencyHigh", "Slow") + "route: {receiver: a}\nreceivers: [{name: a}]\n")
+    bad.write_text("interval: 1m\n")
+
+    well, ill = checked(empty, good), checked(good, bad)
+
+    assert (well.returncode, well.stdout.splitlines()) == (
+        0,
+        [f"{empty}: good: 0 rules, 0 receivers", f"{good}: good: 1 rule, 1 receiver"],
+    )
+    assert (ill.returncode, ill.stdout.splitlines()) == (
+        1,
+        [f"{good}: good: 1 rule, 1 receiver", f"{bad}:1: interval: unknown key; known: groups, receivers, route"],
+    )
+
+
+def test_a_size_that_grpc_cannot_say_is_one_line(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    command = [*server.command(), "--max-body-bytes", "5000000000"]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, cwd=server.folder)
+
+    assert (done.returncode, done.stderr.strip()) == (
+        1,
+        "monitorx serve: --max-body-bytes: '5000000000' cannot be used: a number from 1 to 2147483647 is expected",
+    )
+
+
 @pytest.mark.parametrize("name", ["alerting.sqlite", "models.sqlite", "drift.sqlite", "telemetry.duckdb"])
 def test_a_damaged_file_is_one_line_with_what_to_do(tmp_path: Path, name: str) -> None:
     file = tmp_path / "data" / name

@@ -1,5 +1,7 @@
 """How the server ends: by which signals, how soon, and what it leaves."""
 
+import os
+import pty
 import signal
 import socket
 import subprocess
@@ -11,7 +13,7 @@ import pytest
 from tests.support.server import Server, until
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_order(tmp_path: Path, number: signal.Signals) -> None:
     server = Server(tmp_path).start()
 
@@ -19,16 +21,36 @@ def test_a_signal_ends_it_in_order(tmp_path: Path, number: signal.Signals) -> No
     assert "stopped" in server.log.read_text()
 
 
-def test_under_nohup_it_outlives_its_terminal(tmp_path: Path) -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a child inherits it, as from nohup
+@pytest.mark.parametrize(
+    "inherited",
+    [pytest.param(signal.SIG_DFL, id="from a service manager"), pytest.param(signal.SIG_IGN, id="under nohup")],
+)
+def test_a_reload_is_said_to_change_nothing(tmp_path: Path, inherited: signal.Handlers) -> None:
+    before = signal.signal(signal.SIGHUP, inherited)  # a child inherits that it is ignored
     try:
         server = Server(tmp_path).start()
     finally:
         signal.signal(signal.SIGHUP, before)
-    with pytest.raises(subprocess.TimeoutExpired):
-        server.stop(signal.SIGHUP, timeout_s=1.0)
+    os.kill(server.pid, signal.SIGHUP)
+    until(lambda: "there is nothing to reload" in server.log.read_text())
 
+    assert server.get("/api/v1/health")["status"] == "ok"
     assert server.stop() == 0
+    assert server.log.read_text().count("SIGHUP") == 1
+
+
+def test_a_server_whose_terminal_is_closed_ends_in_order(tmp_path: Path) -> None:
+    ours, terminal = pty.openpty()
+    server = Server(tmp_path)
+    with subprocess.Popen(server.command(), stdin=terminal, stdout=terminal, stderr=terminal) as process:
+        os.close(terminal)
+        said = b""
+        while b"ready" not in said:
+            said += os.read(ours, 4096)
+        os.close(ours)
+        process.send_signal(signal.SIGHUP)
+
+        assert process.wait(30) == 0
 
 
 def test_a_stop_during_the_start_is_a_clean_one(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from monitorx.backend.storage.store import Selection, Store
+from monitorx.backend.storage.store import DriftRow, Selection, Store
 from tests.contract.conftest import OpenStore
 from tests.storage.sample import ALL_TIME, T0, commit, finding, later, pane, requests, step, verdict
 
@@ -72,6 +72,18 @@ def test_findings_are_selected_by_what_they_equal(store: Store, name: str) -> No
     store.write(commit(1, drift=[finding(), wanted, finding(tenant="b", **{name: "another"})]))
 
     assert store.drift(replace(ALL_TIME, equals={name: "another"}), limit=10) == [wanted]
+
+
+def test_findings_are_selected_by_their_verdict_before_they_are_limited(store: Store) -> None:
+    findings = [finding(later(1), drifted=False), finding(later(0)), finding(later(0), feature="b", drifted=False)]
+    store.write(commit(1, drift=findings))
+
+    def told(drifted: str, limit: int = 10, **equals: str) -> list[DriftRow]:
+        return list(store.drift(replace(ALL_TIME, equals={"drifted": drifted, **equals}), limit=limit))
+
+    assert told("true", limit=1) == [findings[1]]
+    assert told("false") == [findings[0], findings[2]]
+    assert told("false", feature="b") == [findings[2]]
 
 
 @pytest.mark.parametrize("name", ["rule", "severity", "after"])

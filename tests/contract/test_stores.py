@@ -50,6 +50,13 @@ def test_closed_panes_before_the_time_asked_for_stay_where_they_are(store: Store
     assert store.restore(later(1)) == Restored(1, [still_open], [new], {})
 
 
+def test_keys_are_told_with_their_newest_pane(store: Store) -> None:
+    closed = [pane(later(0)), pane(later(1)), pane(later(0), model="old")]
+    store.write(commit(1, opened=[pane(later(2)), pane(later(3), model="new")], closed=closed))
+
+    assert store.keys(later(1)) == {pane().key: later(2), pane(model="new").key: later(3)}
+
+
 @pytest.mark.parametrize("position", [pytest.param(5, id="the same"), pytest.param(4, id="an earlier one")])
 def test_a_replayed_commit_changes_nothing(store: Store, position: int) -> None:
     first = commit(5, calls({}), opened=[pane(later(1))], closed=[pane()], cursors={1: b"a"})

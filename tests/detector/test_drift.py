@@ -13,6 +13,7 @@ from monitorx.backend.storage.store import DriftRow
 from monitorx.sketch import Anchor
 from tests.detector.build import SECOND, batch, reference
 from tests.detector.world import SETTINGS, T0, UNIT, WINDOW, World, brief
+from tests.support.read_only import folder, read_only
 
 
 @pytest.fixture
@@ -305,3 +306,14 @@ def test_a_damaged_file_is_told_with_what_to_do(tmp_path: Path) -> None:
 
     with pytest.raises(StorageError, match="is damaged; move it away and start again: drift begins anew"):
         SQLiteState(tmp_path / "drift.sqlite")
+
+
+def test_a_file_that_may_only_be_read_is_refused_at_the_opening() -> None:
+    with folder() as place:
+        SQLiteState(place / "drift.sqlite").close()
+
+        with (
+            read_only(place / "drift.sqlite"),
+            pytest.raises(StorageError, match=r"drift\.sqlite cannot be opened: .* readonly database"),
+        ):
+            SQLiteState(place / "drift.sqlite")

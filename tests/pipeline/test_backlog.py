@@ -67,6 +67,21 @@ def test_what_arrives_is_handed_out_from_memory() -> None:
     assert (world.backlog.bytes(), world.backlog.lag()) == (0, 0)
 
 
+def test_it_is_known_since_when_the_oldest_record_waits() -> None:
+    world = World(before=2)
+    assert world.backlog is not None
+    since = [world.backlog.waits_since()]
+
+    next(iter(world.backlog.take(0)))
+    since.append(world.backlog.waits_since())
+    world.take()
+    since.append(world.backlog.waits_since())
+    world.append()
+    since.append(world.backlog.waits_since())
+
+    assert since == [None, 1, None, 1]  # all records arrive at 1
+
+
 def test_what_does_not_fit_is_read_from_the_journal() -> None:
     world = World(max_bytes=1)
     world.take()

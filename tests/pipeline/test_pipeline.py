@@ -1,8 +1,10 @@
 """The path behind the journal when something stands in its way: a store that is stuck, a disk that fails, a stop."""
 
 import itertools
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from monitorx.backend.pipeline import Pace, Pipeline, State
 from monitorx.backend.rule import Rule, parse
 from monitorx.backend.storage.duckdb import DuckDBStore
 from monitorx.backend.storage.store import Commit, Selection
-from monitorx.backend.window import Windows
+from monitorx.backend.window import AHEAD_NS, Windows
 from monitorx.backend.writer import Writer
 from tests.support.memory_journal import MemoryJournal
 from tests.support.otlp import spans
@@ -63,12 +65,14 @@ class BrokenJournal(MemoryJournal):
 class World:
     """A pipeline on a real store and a journal in memory."""
 
-    def __init__(self, folder: Path, journal: MemoryJournal | None = None) -> None:
+    def __init__(self, folder: Path, journal: MemoryJournal | None = None, pace: Pace = FAST) -> None:
         self.store = StuckStore(folder / "store.duckdb")
         self.journal = journal or MemoryJournal()
         self.decoder = Decoder()
         self.ids = itertools.count(1)
         self.observed: list[tuple[Sequence[Observation], int]] = []
+        self.alerting_fault = ""
+        self.judging: Callable[[], object] = lambda: None  # goes on while rules are judged
         self.backlog = Backlog(self.journal, self.again, after=0, max_bytes=10**9)
         self.writer = Writer(self.store, position=0, on_written=lambda _: None, count=ignore)
         rule = Rule("Busy", parse("rate(requests[1m]) > 0"))
@@ -81,7 +85,7 @@ class World:
             tenant="default",
             clock=time.time_ns,
             count=ignore,
-            pace=FAST,
+            pace=pace,
         )
 
     def again(self, record: Record):  # type: ignore[no-untyped-def]  # what decode_again gives
@@ -96,7 +100,10 @@ class World:
         return state
 
     def observe(self, observations: Sequence[Observation], position: int) -> list[object]:
+        if self.alerting_fault:
+            raise KeyError(self.alerting_fault)
         self.observed.append((observations, position))
+        self.judging()
         return []
 
     def send(self, requests: int, each: int = 10) -> None:
@@ -186,6 +193,82 @@ def test_a_journal_that_cannot_be_read_for_a_moment_ends_nothing(tmp_path: Path)
     world.pipeline.stop()
     world.writer.stop(5)
     world.store.close()
+
+
+def test_a_step_that_fails_is_said_for_as_long_as_it_does(world: World) -> None:
+    world.alerting_fault = "alertname"
+    world.start()
+    world.send(1)
+
+    until(lambda: world.pipeline.failing_steps)
+    during = world.pipeline.failing_steps
+    world.alerting_fault = ""
+    until(lambda: not world.pipeline.failing_steps)
+
+    assert during == {"rules": "KeyError: 'alertname'"}
+    assert world.pipeline.rule_count == 1
+
+
+def test_judging_that_takes_long_leaves_time_to_take_what_arrives(tmp_path: Path) -> None:
+    world = World(tmp_path, pace=replace(FAST, commit=timedelta(milliseconds=200)))
+    world.start()
+    world.send(1)
+    until(lambda: world.observed and world.observed[-1][1] == 1)
+    before = len(world.observed)
+
+    world.judging = lambda: time.sleep(0.3)  # longer than a commit may wait
+    world.send(60)
+    until(lambda: world.observed[-1][1] == 61, 30)
+
+    assert len(world.observed) - before < 30  # a record an evaluation, and the path would never catch up
+    world.judging = lambda: None
+    world.pipeline.stop()
+    world.writer.stop(5)
+    world.store.close()
+
+
+def test_a_stop_has_an_end_and_the_next_start_reads_what_it_left(tmp_path: Path) -> None:
+    journal, goes_on, is_judging = MemoryJournal(), threading.Event(), threading.Event()
+    first = World(tmp_path, journal, pace=replace(FAST, stop=timedelta(0)))
+    first.judging = lambda: (is_judging.set(), goes_on.wait(30))
+    first.start()
+    is_judging.wait(30)
+    first.send(1000, each=1)
+
+    first.pipeline.stop()
+    was_left = first.pipeline.is_alive()  # still judging
+    goes_on.set()
+    until(lambda: not first.pipeline.is_alive())
+    first.writer.stop(5)
+    stored = first.counted()[1]
+    first.store.close()
+
+    second = World(tmp_path, journal)
+    second.backlog.rewind(second.pipeline.state.position)
+    second.start()
+    until(lambda: second.counted() == (1000.0, 1000), 60)
+    second.pipeline.stop()
+    second.writer.stop(5)
+    second.store.close()
+
+    assert was_left
+    assert stored < 1000
+
+
+def test_a_row_of_the_far_future_is_stored_where_retention_comes_to_it(world: World) -> None:
+    world.start()
+    arrival_ns = time.time_ns()
+    future = spans([b"12345678"], end_ns=arrival_ns + 10 * 365 * 86_400 * 10**9).SerializeToString()
+    decoded = world.decoder.decode(Signal.TRACES, future, tenant="default", arrival_ns=arrival_ns)
+
+    world.journal.append(
+        Record(Signal.TRACES, "default", arrival_ns, future, decoded.keys),
+        lambda position, _: world.backlog.put(position, arrival_ns, decoded),
+    )
+    until(lambda: world.counted() == (1.0, 1))
+
+    selection = Selection("default", 0, 2**62)
+    assert [row.time_ns for row in world.store.inferences(selection, limit=10)] == [arrival_ns + AHEAD_NS]
 
 
 def test_a_stop_in_the_middle_of_a_replay_does_not_wait_for_its_end(tmp_path: Path) -> None:

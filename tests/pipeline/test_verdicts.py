@@ -1,9 +1,12 @@
-"""The log of verdicts: what changed, and each word once a pane."""
+"""What is made of verdicts: what changed is kept, and each word once a pane; rules that fail are told of once."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from structlog.testing import capture_logs
 
 from monitorx.backend.rule import Verdict
-from monitorx.backend.verdicts import VerdictLog
+from monitorx.backend.verdicts import Failing, VerdictLog
 
 PANE_NS = 10**10
 
@@ -24,3 +27,81 @@ def test_a_word_is_kept_when_it_changes_and_once_a_pane() -> None:
     assert kept(log, 2, verdict("a", "breached"), verdict("b", "ok")) == [("a", "breached")]
     assert kept(log, 3, verdict("a", "ok"), verdict("b", "ok")) == [("a", "ok")]
     assert kept(log, PANE_NS, verdict("a", "ok"), verdict("b", "ok")) == [("a", "ok"), ("b", "ok")]
+
+
+def failed(rule: str, words: str) -> Verdict:
+    return Verdict(rule, {}, None, 0.5, "error", (0, PANE_NS), {"error": words})
+
+
+def judged(rule: str, state: Literal["ok", "breached", "no_data"]) -> Verdict:
+    return Verdict(rule, {"model": "a"}, 1.0, 0.5, state, (0, PANE_NS))
+
+
+def told(failing: Failing, *rounds: list[Verdict], rules: frozenset[str] = frozenset({"Slow", "Hot"})) -> list[Any]:
+    """What the log says in each round."""
+    said = []
+    for verdicts in rounds:
+        with capture_logs() as entries:
+            failing.note(rules, verdicts)
+        said.append([{name: each[name] for name in each if name != "event"} for each in entries])
+    return said
+
+
+def warning(rule: str, words: str) -> Mapping[str, str]:
+    return {"rule": rule, "error": words, "log_level": "warning"}
+
+
+def over(rule: str) -> Mapping[str, str]:
+    return {"rule": rule, "log_level": "info"}
+
+
+def test_a_rule_that_cannot_be_judged_is_warned_of_once_until_its_words_change() -> None:
+    failing = Failing()
+
+    said = told(
+        failing,
+        [judged("Slow", "ok"), failed("Hot", "a gauge")],
+        [judged("Slow", "ok"), failed("Hot", "a gauge")],
+        [judged("Slow", "ok"), failed("Hot", "a bug")],
+    )
+
+    assert said == [[warning("Hot", "a gauge")], [], [warning("Hot", "a bug")]]
+    assert failing.words == {"Hot": "a bug"}
+
+
+def test_a_rule_is_over_it_when_it_has_judged_something_and_not_by_silence() -> None:
+    failing = Failing()
+
+    said = told(
+        failing,
+        [failed("Hot", "a gauge")],
+        [judged("Hot", "no_data")],
+        [],
+        [judged("Hot", "breached")],
+        [failed("Hot", "a gauge")],
+    )
+
+    assert said == [[warning("Hot", "a gauge")], [], [], [over("Hot")], [warning("Hot", "a gauge")]]
+
+
+def test_a_rule_that_is_gone_fails_no_more() -> None:
+    failing = Failing()
+    told(failing, [failed("Hot", "a gauge")])
+
+    said = told(failing, [], rules=frozenset({"Slow"}))
+
+    assert (said, failing.words) == ([[over("Hot")]], {})
+
+
+def test_of_two_rules_with_one_name_the_one_that_fails_is_told_of() -> None:
+    failing = Failing()
+
+    told(failing, [failed("Hot", "a gauge"), judged("Hot", "ok")], [judged("Hot", "ok"), failed("Hot", "a gauge")])
+
+    assert failing.words == {"Hot": "a gauge"}
+
+
+def test_words_that_never_stand_still_are_warned_of_ten_times() -> None:
+    said = told(Failing(), *([failed("Hot", f"place {number}")] for number in range(20)))
+
+    assert [len(each) for each in said] == [1] * 10 + [0] * 10

@@ -9,6 +9,7 @@ from monitorx.backend.errors import ConfigError, StorageError
 from monitorx.backend.rule import Rule, parse
 from monitorx.backend.rule.threshold import Thresholds
 from monitorx.backend.storage.registry import MAX_RULES, RegisteredModel, Registry, RegistryFull
+from tests.support.read_only import folder, read_only
 
 FRAUD = RegisteredModel("fraud", "tabular", Thresholds(0.2, 0.05))
 FACES = RegisteredModel("org/faces", None, Thresholds(None, 0.1))
@@ -107,6 +108,17 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(StorageError, match=r"models\.sqlite is damaged; move it away .*file is not a database"):
         Registry(tmp_path / "models.sqlite")
+
+
+def test_a_file_that_may_only_be_read_is_refused_at_the_opening() -> None:
+    with folder() as place:
+        Registry(place / "models.sqlite").close()
+
+        with (
+            read_only(place / "models.sqlite"),
+            pytest.raises(StorageError, match=r"models\.sqlite: .* readonly database"),
+        ):
+            Registry(place / "models.sqlite")
 
 
 def test_a_rule_of_the_file_cannot_take_the_name_of_a_thresholds_alert(tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ _STATEMENT = re.compile(
     r"(?: GROUP BY (?P<by>\"[\w\", ]+))?(?P<newest> ORDER BY time DESC)?(?: LIMIT (?P<limit>\d+))?",
     re.S,
 )
-_TEST = re.compile(r"(\"(?:\\.|[^\"\\])*\") = ('(?:\\.|[^'\\])*')|time (>=|<|=) (-?\d+)")
+_TEST = re.compile(
+    r"(\"(?:\\.|[^\"\\])*\") = ('(?:\\.|[^'\\])*')|time (>=|<|=) (-?\d+)|(\"(?:\\.|[^\"\\])*\") = (\d+\.\d+)"
+)
 _COLUMN = re.compile(r"(?:(sum|first|last)\()?\"(\w+)\"\)?(?: AS \"(\w+)\")?")
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {">=": operator.ge, "<": operator.lt, "=": operator.eq}
 _ESCAPES = {"\\\\": "\\", "\\'": "'", '\\"': '"', "\\n": "\n"}
@@ -80,8 +82,10 @@ def _matches(point: Point, where: str) -> bool:
     if rest:
         raise SyntaxFault(f"error parsing query: {rest[:200]}")
     tags = dict(point.tags)
-    for tag, text, compare, time_ns in _TEST.findall(where):
+    for tag, text, compare, time_ns, field, number in _TEST.findall(where):
         if tag and tags.get(_plain(tag), "") != _plain(text):
+            return False
+        if field and point.fields.get(_plain(field)) != float(number):
             return False
         if compare and not _COMPARE[compare](point.time_ns, int(time_ns)):
             return False

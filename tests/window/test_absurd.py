@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from monitorx.backend.window import Windows
-from tests.window.build import NOW, SECOND, add, durations, points
+from tests.window.build import NOW, SECOND, add, durations, points, spans
 
 TOKENS = {"name": "gen_ai.client.token.usage", "unit": "{token}", "attributes": '{"gen_ai.token.type":"input"}'}
 SAMPLES = {"name": "ml.inference.samples", "type": "sum", "monotonic": True}
@@ -66,3 +66,19 @@ def test_a_large_number_that_counts_no_calls_is_read() -> None:
     add(windows, points(row))
 
     assert windows.readings("disk.io", [], [], window=timedelta(minutes=1), now_ns=NOW)[()].sum == 1e15
+
+
+@pytest.mark.parametrize("name", ["input_tokens", "output_tokens", "cost_usd", "batch_size"])
+@pytest.mark.parametrize("value", [1.7e308, -1.7e308, 2.0**63, 1e13])
+def test_an_absurd_number_of_a_span_is_left_out_and_counted(name: str, value: float) -> None:
+    dropped: list[tuple[str, Any, float]] = []
+    windows = Windows(count=lambda *what: dropped.append(what))
+
+    add(windows, spans({name: value}, {name: value}, {name: 3.0, "model": "other"}))
+
+    panes = {
+        each.key.model: (each.requests, each.input_tokens + each.output_tokens + each.cost_usd + each.samples)
+        for each in windows.take()[0]
+    }
+    assert panes == {"fraud": (2.0, 0.0), "other": (1.0, 3.0)}
+    assert dropped == [("monitorx_window_dropped_total", {"reason": "absurd"}, 2.0)]

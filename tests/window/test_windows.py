@@ -361,3 +361,37 @@ def test_panes_are_dropped_when_no_rule_looks_at_them() -> None:
     assert (kept[0], kept[1][()].count) == (1, 1.0)
     assert windows.pane_count == 0
     assert windows.readings("temperature", [], [], window=MINUTE, now_ns=NOW) == {}
+
+
+def test_that_panes_are_missing_from_the_longest_window_is_known() -> None:
+    windows = Windows(Bounds(panes=2, retain=MINUTE))
+    add(windows, spans(*({"end_ns": NOW - i * 10 * SECOND} for i in range(3))))
+    unseen = []
+
+    for later_s in (0, 30, 40):
+        windows.close(NOW + later_s * SECOND)
+        unseen.append(windows.unseen_s)
+
+    assert unseen == [40.0, 10.0, 0.0]  # the window begins 50 s before the pane of now
+
+
+def test_restored_panes_are_bounded_too() -> None:
+    windows = Windows(Bounds(panes=2))
+    full = Windows()
+    add(full, spans(*({"end_ns": NOW - i * 10 * SECOND} for i in range(3))))
+
+    windows.restore(full.take()[0], [], {})
+
+    assert windows.pane_count == 2
+
+
+def test_who_was_there_before_a_start_is_missed_a_minute_after_it() -> None:
+    windows = Windows(Bounds(retain=MINUTE))
+    windows.restore([], [], {}, {KEY: PANE - 1800 * SECOND})
+    known = []
+
+    for later_s in (0, 59, 60, 1820):
+        windows.close(NOW + later_s * SECOND)
+        known.append(windows.known([], ["model"]))
+
+    assert known == [set(), set(), {("fraud",)}, set()]

@@ -8,11 +8,11 @@ nothing more, answer what was taken, bring the pipeline to the end of the journa
 import asyncio
 import contextlib
 import errno
-import resource
 import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import entry_points, version
@@ -26,7 +26,10 @@ from monitorx.alerting.alert import Observation
 from monitorx.alerting.config import AlertingConfig
 from monitorx.alerting.engine import Alerting
 from monitorx.alerting.store import SQLiteStore
+from monitorx.backend import open_files
+from monitorx.backend.absence import Absences
 from monitorx.backend.api import Dependencies, create_app
+from monitorx.backend.api.connection import ApiSettings
 from monitorx.backend.api.serve import ApiServer
 from monitorx.backend.backlog import Backlog
 from monitorx.backend.config import Address, Settings
@@ -49,16 +52,16 @@ from monitorx.backend.journal import FileJournal
 from monitorx.backend.pipeline import Pipeline, State
 from monitorx.backend.receiver.grpc import GrpcReceiver, GrpcSettings
 from monitorx.backend.receiver.http import HttpReceiver, HttpSettings
+from monitorx.backend.retention import Retention, SureClock
 from monitorx.backend.rule import Rule, load, longest_window, watched_metrics
 from monitorx.backend.rule.threshold import WINDOW as THRESHOLD_WINDOW
 from monitorx.backend.storage.registry import Registry
 from monitorx.backend.storage.store import Commit, Selection, Store, TransitionRow
 from monitorx.backend.telemetry import Telemetry
-from monitorx.backend.window import Bounds, Windows
+from monitorx.backend.window import KNOWN, Bounds, Windows
 from monitorx.backend.writer import Writer
 
 _GRACE_S = 10.0
-_TRIM_EVERY = timedelta(minutes=10)
 _BACKLOG_BYTES = 64 << 20
 _HORIZON = timedelta(minutes=15)  # for how long what comes again is recognised
 _POINTS_A_METRIC = 100_000  # read back at a start, for rules that look at a metric by name
@@ -81,6 +84,8 @@ class App:
         self._telemetry = Telemetry()
         self._stack = AsyncExitStack()
         self._listening: dict[str, str] = {}
+        self._configured: dict[str, int] = {}
+        self._files = 0
         self._is_ready = False
         self._fitted: dict[FittedKey, Reference] = {}
         self._works: Callable[[], bool] = lambda: False
@@ -102,13 +107,14 @@ class App:
         _log.info("stopped")
 
     def announce(self) -> None:
-        """Say where everything is."""
-        _log.info("ready", **self._listening)
+        """Say where everything is, and how much the file of rules holds."""
+        _log.info("ready", **self._listening, **self._configured)
 
     async def _start(self) -> None:
         settings, count = self._settings, self._telemetry.count
         rules, alerting_config = _configuration(settings.config)
-        _allow_open_files()
+        self._configured = {"rules": len(rules), "receivers": len(alerting_config.receivers)}
+        self._files = open_files.allow_all()
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         store = _open_store(settings)
         self._stack.callback(store.close)
@@ -152,6 +158,7 @@ class App:
             tenant=_TENANT,
             clock=time.time_ns,
             count=count,
+            absences=Absences(alerting.alerts(), now_ns=time.time_ns()),
         )
         ingest = IngestStep(
             journal,
@@ -166,11 +173,21 @@ class App:
         pipeline.start()
         self._stack.push_async_callback(asyncio.to_thread, _drain, ingest, journal, pipeline, writer)
 
-        checkup = Checkup(journal, backlog, pipeline, writer, store, alerting.health, self._receivers_in_words)
+        checkup = Checkup(
+            journal, backlog, pipeline, writer, store, alerting.health, self._receivers_in_words, time.time_ns
+        )
         await self._receive(ingest)
         await self._answer(store, journal, alerting, checkup, ingest, registry)
-        trimming = asyncio.create_task(self._trim(store, journal, writer))
-        self._stack.callback(trimming.cancel)
+        retention = Retention(
+            store,
+            journal,
+            lambda: writer.position,
+            SureClock(time.time_ns, time.monotonic, known_ns=_last_arrival_ns(journal)),
+            keep=timedelta(hours=settings.retention_hours),
+            count=count,
+        )
+        for work in (retention.run(), open_files.Watch(self._files, count).run()):
+            self._stack.callback(asyncio.create_task(work).cancel)
         self._telemetry.counter("monitorx_store_refused_total", lambda: store.refused)
         self._telemetry.gauge("monitorx_store_size_bytes", partial(_size_bytes, settings.data_dir))
         expose(
@@ -190,7 +207,8 @@ class App:
         retain = max(longest_window(rules), THRESHOLD_WINDOW)
         windows = Windows(Bounds(retain=retain), watch=watched_metrics(rules), count=count)
         restored = store.restore(now_ns - _ns(retain))
-        windows.restore(restored.open_panes, restored.closed_panes, restored.cursors)
+        keys = store.keys(now_ns - _ns(max(retain, KNOWN)))
+        windows.restore(restored.open_panes, restored.closed_panes, restored.cursors, keys)
         for name in watched_metrics(rules):
             recent = Selection(_TENANT, now_ns - _ns(retain), now_ns + _ns(retain), {"name": name})
             windows.restore_points(store.points(recent, limit=_POINTS_A_METRIC), tenant=_TENANT)
@@ -211,16 +229,13 @@ class App:
 
     async def _receive(self, ingest: IngestStep) -> None:
         settings, count = self._settings, self._telemetry.count
-        http = HttpReceiver(
-            ingest,
-            HttpSettings(
-                max_body_bytes=settings.max_body_bytes,
-                max_buffered_bytes=settings.max_inflight_bytes,
-                cors_origins=frozenset(settings.cors_origins),
-            ),
-            clock=time.time_ns,
-            count=count,
+        bounds = HttpSettings(
+            max_body_bytes=settings.max_body_bytes,
+            max_buffered_bytes=settings.max_inflight_bytes,
+            cors_origins=frozenset(settings.cors_origins),
         )
+        bounds = replace(bounds, max_connections=min(bounds.max_connections, self._files // 2))
+        http = HttpReceiver(ingest, bounds, clock=time.time_ns, count=count)
         grpc = GrpcReceiver(
             ingest, GrpcSettings(max_message_bytes=settings.max_body_bytes), clock=time.time_ns, count=count
         )
@@ -259,28 +274,15 @@ class App:
             )
         )
         address = self._settings.api
-        server = ApiServer(api)
+        bounds = ApiSettings()
+        bounds = replace(bounds, max_connections=min(bounds.max_connections, self._files // 4))
+        server = ApiServer(api, bounds, count=self._telemetry.count)
         try:
             bound = await server.start(address.host, address.port)
         except OSError as error:
             raise _in_use("api", address, error) from None
         self._listening["api"] = str(Address(*bound))
         self._stack.push_async_callback(server.stop)
-
-    async def _trim(self, store: Store, journal: FileJournal, writer: Writer) -> None:
-        """Retention: now and then, what is older is deleted, whole segments and rows."""
-        while True:
-            before_ns = time.time_ns() - _ns(timedelta(hours=self._settings.retention_hours))
-            try:
-                freed = await asyncio.to_thread(journal.trim, before_ns, writer.position)
-                rows = await asyncio.to_thread(store.trim, before_ns)
-            except Exception as error:  # noqa: BLE001  retention is tried again; the server goes on without it
-                self._telemetry.count("monitorx_store_errors_total", {"operation": "trim"})
-                _log.error("retention could not delete what is old", error=str(error))
-            else:
-                self._telemetry.count("monitorx_journal_trimmed_bytes_total", {}, freed)
-                self._telemetry.count("monitorx_store_trimmed_rows_total", {}, rows)
-            await asyncio.sleep(_TRIM_EVERY.total_seconds())
 
     def _count_commit(self, commit: Commit) -> None:
         self._telemetry.count("monitorx_store_commits_total", {})
@@ -297,13 +299,6 @@ def _configuration(path: Path | None) -> tuple[tuple[Rule, ...], AlertingConfig]
         return (), AlertingConfig()
     file = load(path)
     return file.rules, file.alerting
-
-
-def _allow_open_files() -> None:
-    """A connection is an open file, and the usual limit of 1024 is soon reached; the hard one is the system's word."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _open_store(settings: Settings) -> Store:
@@ -333,7 +328,7 @@ def _observed(alerting: Alerting, observations: Sequence[Observation], position:
             time_ns=time.time_ns(),
             tenant=_TENANT,
             fingerprint=change.fingerprint,
-            rule=change.alert.labels["alertname"],
+            rule=change.alert.labels.get("alertname", ""),
             severity=change.alert.severity,
             labels=change.alert.labels,
             before=change.before.alert.state if change.before else "inactive",
@@ -351,13 +346,18 @@ def _recalled(state: State, journal: FileJournal) -> State:
     The horizon stands still while nobody listens: a sender that got no answer sends again when we are back, however
     long that took. So it is counted from the last arrival, and that one is taken to be now.
     """
-    now_ns = last_ns = time.time_ns()
-    with contextlib.suppress(StorageError):  # damage is counted where it is read, and stops no start
-        last = journal.record(journal.end())
-        last_ns = last.arrival_ns if last else now_ns
+    now_ns = time.time_ns()
+    last_ns = _last_arrival_ns(journal) or now_ns
     for found in journal.keys(last_ns - _ns(_HORIZON), state.position):
         state.seen.add(found.keys, found.arrival_ns + max(0, now_ns - last_ns))
     return state
+
+
+def _last_arrival_ns(journal: FileJournal) -> int | None:
+    with contextlib.suppress(StorageError):  # damage is counted where it is read, and stops no start
+        last = journal.record(journal.end())
+        return last.arrival_ns if last else None
+    return None
 
 
 def _span(journal: FileJournal, position: int, trace_id: str, span_id: str) -> dict[str, Any] | None:  # Any: JSON

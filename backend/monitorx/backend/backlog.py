@@ -45,6 +45,7 @@ class Backlog:
         self._bytes = 0
         self._behind = True
         self._last = after
+        self._read_ns: int | None = None
         self._changed = threading.Condition()
 
     @property
@@ -64,6 +65,17 @@ class Backlog:
     def lag(self) -> int:
         """Records that are durable and not yet handed out."""
         return max(0, self._journal.end() - self._last)
+
+    def waits_since(self) -> int | None:
+        """
+        When the oldest record that waits arrived, ns since epoch; None where none does, or none is known yet.
+
+        While catching up it is the arrival of the last one read.
+        """
+        with self._changed:
+            if self._waiting:
+                return self._waiting[0][0].arrival_ns
+            return self._read_ns if self._behind and self.lag() else None
 
     def put(self, position: int, arrival_ns: int, decoded: Decoded) -> None:
         """Called from the journal's thread, in the order of positions. Never blocks."""
@@ -92,7 +104,7 @@ class Backlog:
         with self._changed:
             self._waiting.clear()
             self._bytes = 0
-            self._last = after
+            self._last, self._read_ns = after, None
             self._behind = True
 
     def wake(self) -> None:
@@ -114,10 +126,11 @@ class Backlog:
         end = self._journal.end()
         for position, record in self._journal.read(self._last):
             decoded = self._decode(record)
-            self._last = position
+            self._last, self._read_ns = position, record.arrival_ns
             if decoded is not None:
                 yield Arrival(position, record.arrival_ns, decoded.batches)
         with self._changed:
             self._last = max(self._last, end)  # what is damaged or gone at the end is not waited for
             # The journal reports a record after it counts it in end(): one that is not in end() yet will be put.
             self._behind = self._journal.end() > self._last
+            self._read_ns = None

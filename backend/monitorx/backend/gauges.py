@@ -36,6 +36,7 @@ def expose(
         "window_panes": lambda: pipeline.state.windows.pane_count,
         "window_series": lambda: pipeline.state.windows.series_count,
         "dedup_keys": lambda: pipeline.state.seen.state().keys,
+        "rules_failing": lambda: len(pipeline.failing.words),
         "alerts_firing": lambda: alerting.health().alerts["firing"],
         "outbox_pending": lambda: alerting.health().outbox,
     }

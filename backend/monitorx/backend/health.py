@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 
+from monitorx.alerting.board import MAX_ALERTS
 from monitorx.alerting.engine import Health as AlertingHealth
 from monitorx.backend.api import Health, Part
 from monitorx.backend.backlog import Backlog
@@ -15,7 +16,7 @@ from monitorx.backend.window import OTHER, Windows
 from monitorx.backend.writer import Writer
 
 _MOST_COMPLAINTS = 10
-_LAG_RECORDS = 10_000  # more than a busy second of records
+_LATE_S = 10.0  # for how long a record may wait before it is said that rules are late
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Checkup:
     store: Store
     alerting: Callable[[], AlertingHealth]
     receivers: Callable[[], str]
+    clock: Callable[[], int]  # ns since epoch
 
     def health(self) -> Health:
         """How every part does."""
@@ -37,6 +39,7 @@ class Checkup:
                 "receivers": Part(True, self.receivers()),
                 "journal": self._journal(),
                 "windows": self._windows(),
+                "rules": self._rules(),
                 "store": self._store(),
                 "alerting": self._alerting(),
             },
@@ -66,10 +69,28 @@ class Checkup:
             return Part(False, f"nothing is judged; trying again: {self.pipeline.trouble}")
         if self.pipeline.is_detached:
             return Part(False, "what comes is judged and not kept: the store does not keep up; the journal has it")
+        since_ns = self.backlog.waits_since()
+        waits_s = (self.clock() - since_ns) / 1e9 if since_ns is not None else 0.0
         if self.backlog.is_behind and lag:
-            return Part(lag <= _LAG_RECORDS, f"catching up from the journal: {lag} records to go; no rule is judged")
-        words = [*_complaints(self.pipeline.state.windows), f"{lag} records to go"]
+            words = [f"catching up from the journal: {lag} records to go; no rule is judged"]
+        else:
+            words = [*_complaints(self.pipeline.state.windows), f"{lag} records to go"]
+        if waits_s > _LATE_S:
+            words.insert(0, f"rules are late: a record has waited for {waits_s:.0f} s")
         return Part(len(words) == 1, "; ".join(words))
+
+    def _rules(self) -> Part:
+        failing = self.pipeline.failing.words
+        words = [f"{name} cannot be judged: {why}" for name, why in sorted(failing.items())[:_MOST_COMPLAINTS]]
+        if len(failing) > _MOST_COMPLAINTS:
+            words.append(f"and {len(failing) - _MOST_COMPLAINTS} more rules")
+        words += [
+            f"the step {step} fails and is passed over: {why}" for step, why in self.pipeline.failing_steps.items()
+        ]
+        standing = sum(self.alerting().alerts.values())
+        if standing >= MAX_ALERTS:
+            words.append(f"{standing} alerts stand, and no more are taken: tell fewer groups apart in `by`")
+        return Part(not words, "; ".join(words) or f"{self.pipeline.rule_count} rules")
 
     def _alerting(self) -> Part:
         found = self.alerting()
@@ -85,8 +106,14 @@ class Checkup:
 
 
 def _complaints(windows: Windows) -> list[str]:
-    """What senders do that makes their figures less than they could be."""
-    words = [
+    """What makes figures less than they could be."""
+    words = []
+    if windows.unseen_s:
+        words.append(
+            f"rules do not see the oldest {windows.unseen_s:.0f} s of the longest window: there are more panes than"
+            " find room; ask for shorter windows, or name fewer models and processes"
+        )
+    words += [
         f"{service} names too many models: {number} additions are counted as `{OTHER}`"
         for service, number in windows.overflowing.items()
     ]

@@ -8,7 +8,7 @@ that changed and the position they belong to.
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -19,15 +19,16 @@ import pyarrow as pa
 import structlog
 
 from monitorx.alerting.alert import Observation
+from monitorx.backend.absence import Absences
 from monitorx.backend.backlog import Arrival, Backlog
 from monitorx.backend.batch import ColumnBatch
 from monitorx.backend.count import Count
 from monitorx.backend.dedup import Seen
 from monitorx.backend.detector import Drift
-from monitorx.backend.rule import Rule, evaluate, observation
+from monitorx.backend.rule import Rule, Verdict, evaluate, observation
 from monitorx.backend.storage.store import Batch, Commit, DriftRow, TransitionRow, VerdictRow
-from monitorx.backend.verdicts import VerdictLog
-from monitorx.backend.window import Windows
+from monitorx.backend.verdicts import Failing, VerdictLog
+from monitorx.backend.window import AHEAD_NS, Windows
 from monitorx.backend.writer import Writer
 
 _MOST_TRANSITIONS = 10_000
@@ -46,6 +47,7 @@ class Pace:
         commit_rows: And at once when this many rows wait.
         rows_held: So many rows wait for the store in memory, at most and by a batch.
         after_fault: Before the path is tried again.
+        stop: How long a stop takes what waits in memory.
         last_commit: How long a stop waits for the store.
     """
 
@@ -55,6 +57,7 @@ class Pace:
     commit_rows: int = 200_000
     rows_held: int = 400_000
     after_fault: timedelta = timedelta(seconds=1)
+    stop: timedelta = timedelta(seconds=5)
     last_commit: timedelta = timedelta(seconds=10)
 
 
@@ -91,6 +94,13 @@ class Pipeline:
         observe: Takes what the rules say and the position they have seen; gives the alerts that changed state.
         tenant: Whose data it is.
         clock: Ns since epoch.
+        absences: Groups whose alerts say that data is missing.
+
+    Attributes:
+        is_detached: Whether it has let go of what the store does not take.
+        trouble: Why the whole path failed when it was last tried; empty when it works.
+        failing: The rules that cannot be judged.
+        failing_steps: Steps that failed when they were last tried, and why; replaced as a whole.
     """
 
     def __init__(
@@ -104,6 +114,7 @@ class Pipeline:
         tenant: str,
         clock: Callable[[], int],
         count: Count,
+        absences: Absences | None = None,
         pace: Pace | None = None,
     ) -> None:
         self._backlog, self._writer = backlog, writer
@@ -112,6 +123,7 @@ class Pipeline:
         self._judged: Sequence[Rule] = ()
         self._observe = observe
         self._clock, self._count = clock, count
+        self._absences = absences or Absences()
         self._pace = pace or Pace()
         self._rows: list[Batch] = []
         self._row_count = 0
@@ -121,11 +133,20 @@ class Pipeline:
         self._findings: list[DriftRow] = []
         self._position = self._committed = self._state.position
         self._evaluated_s = self._committed_s = -1e9
+        self._evaluation_s = 0.0
         self._fresh = False
         self._stopping = threading.Event()
+        self._stop_by_s = 0.0
         self._thread = threading.Thread(target=self._run, name="pipeline", daemon=True)
         self.is_detached = False
         self.trouble = ""
+        self.failing = Failing()
+        self.failing_steps: Mapping[str, str] = {}
+
+    @property
+    def rule_count(self) -> int:
+        """How many rules there are."""
+        return len(self._rules())
 
     @property
     def state(self) -> State:
@@ -141,11 +162,19 @@ class Pipeline:
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Take what waits in memory, commit, end; what only the journal has is for the next start. Safe twice."""
-        self._stopping.set()
+        """
+        Take what waits in memory, for as long as `Pace` allows, commit, end. Safe twice.
+
+        What only the journal has, and what has not been taken by then, is for the next start.
+        """
+        if not self._stopping.is_set():
+            self._stop_by_s = time.monotonic() + self._pace.stop.total_seconds()
+            self._stopping.set()
         self._backlog.wake()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join((self._pace.stop + self._pace.last_commit).total_seconds())
+        if self._thread.is_alive():
+            _log.error("judging does not end: left behind; the next start reads from the journal what is not committed")
 
     def _run(self) -> None:
         while True:
@@ -159,20 +188,34 @@ class Pipeline:
                 _log.exception("the path behind the journal failed; beginning again at the store's state")
                 self._detach()
                 self._stopping.wait(self._pace.after_fault.total_seconds())
-            if is_last and (self.trouble or self._backlog.is_behind or not self._backlog.lag()):
+            if is_last and self._is_done():
                 break
         if not self.is_detached and self._writer.wait_until_free(self._pace.last_commit.total_seconds()):
             self._guarded("commit", self._commit)
 
+    def _is_done(self) -> bool:
+        """Whether a stop has no more to take, or no more time to."""
+        lag = self._backlog.lag()
+        if lag and not self.trouble and not self._backlog.is_behind and time.monotonic() < self._stop_by_s:
+            return False
+        if lag:
+            _log.warning("stopping with records left; the next start reads them from the journal", records=lag)
+        return True
+
     def _step(self) -> None:
         if self.is_detached and self._writer.is_free():
             self._reattach()
+        until_s = time.monotonic() + self._pace.commit.total_seconds()
         for arrival in self._backlog.take(self._pace.evaluate.total_seconds()):
             self._guarded("windows", partial(self._take, arrival))
             self._position = arrival.position
-            if self._is_time():
+            if time.monotonic() >= until_s or self._is_full():
                 break
-        self._guarded("rules", self._judge)
+        if self._is_due():
+            began_s = time.monotonic()
+            self._guarded("rules", self._judge)
+            self._evaluated_s = time.monotonic()
+            self._evaluation_s = self._evaluated_s - began_s
         if self.is_detached:
             self._let_go()
         elif self._row_count >= self._pace.rows_held and not self._writer.is_free():
@@ -205,7 +248,7 @@ class Pipeline:
     def _take(self, arrival: Arrival) -> None:
         for batch in self._new(arrival):
             if not self.is_detached:
-                self._rows.append(Batch(arrival.position, batch))
+                self._rows.append(Batch(arrival.position, _dated(batch, arrival.arrival_ns)))
                 self._row_count += batch.rows.num_rows
             self._state.windows.add(batch, arrival_ns=arrival.arrival_ns)
             if self._state.drift is not None:
@@ -223,13 +266,15 @@ class Pipeline:
             if is_new.any():
                 yield ColumnBatch(batch.kind, batch.rows.filter(pa.array(is_new)))
 
-    def _judge(self) -> None:
-        now_s = time.monotonic()
+    def _is_due(self) -> bool:
         pause = self._pace.evaluate if self._fresh else self._pace.idle
+        # An evaluation that takes long leaves as much time to what arrives.
+        pause_s = max(pause.total_seconds(), self._evaluation_s)
         # While catching up the windows are not whole: a verdict on half of them would resolve what still burns.
-        if self._backlog.is_behind or now_s - self._evaluated_s < pause.total_seconds():
-            return
-        self._evaluated_s, self._fresh = now_s, False
+        return not self._backlog.is_behind and time.monotonic() - self._evaluated_s >= pause_s
+
+    def _judge(self) -> None:
+        self._fresh = False
         now_ns = self._clock()
         self._state.windows.close(now_ns)
         self._guarded("drift", partial(self._compare, now_ns))
@@ -237,15 +282,16 @@ class Pipeline:
         if rules is not self._judged:
             self._judged = rules
             self._state.windows.regroup()
-        said = [
-            (rule, verdict)
-            for rule in rules
-            for verdict in evaluate(rule, self._state.windows, now_ns, count=self._count)
-        ]
+        said = [(rule, verdict) for rule in rules for verdict in self._said(rule, now_ns)]
         self._count("monitorx_rule_evaluations_total", {}, float(len(rules)))
+        self.failing.note({rule.name for rule in rules}, [verdict for _, verdict in said])
         self._verdicts += self._log.news((verdict for _, verdict in said), now_ns)
         observations = [observation(rule, verdict) for rule, verdict in said]
         self._transitions += self._observe(observations, self._position)
+
+    def _said(self, rule: Rule, now_ns: int) -> list[Verdict]:
+        verdicts = evaluate(rule, self._state.windows, now_ns, count=self._count)
+        return self._absences.complete(rule, verdicts, now_ns)
 
     def _compare(self, now_ns: int) -> None:
         drift = self._state.drift
@@ -255,9 +301,10 @@ class Pipeline:
         self._findings += drift.take()
         self._state.windows.add_readings(drift.scores(now_ns))
 
-    def _is_time(self) -> bool:
-        since_s = time.monotonic() - min(self._evaluated_s, self._committed_s)
-        return since_s >= self._pace.commit.total_seconds() or self._row_count >= self._pace.commit_rows
+    def _is_full(self) -> bool:
+        """Whether so many rows wait that they must be committed, or let go of, before more are taken."""
+        most = self._pace.commit_rows if self._writer.is_free() else self._pace.rows_held
+        return self._row_count >= most
 
     def _wants_commit(self) -> bool:
         is_due = time.monotonic() - self._committed_s >= self._pace.commit.total_seconds()
@@ -286,9 +333,26 @@ class Pipeline:
     def _guarded(self, step: str, work: Callable[[], None]) -> None:
         try:
             work()
-        except Exception:  # noqa: BLE001  one bad record must not end the path for all that come after it
+        except Exception as error:  # noqa: BLE001  one bad record must not end the path for all that come after it
             self._count("monitorx_pipeline_errors_total", {"step": step}, 1.0)
-            _log.exception("a step failed and was passed over", step=step, position=self._position)
+            words = f"{type(error).__name__}: {error}"
+            if self.failing_steps.get(step) != words:  # once, not five times a second
+                _log.exception("a step failed and was passed over", step=step, position=self._position)
+            self.failing_steps = {**self.failing_steps, step: words}
+        else:
+            if step in self.failing_steps:
+                self.failing_steps = {name: words for name, words in self.failing_steps.items() if name != step}
+
+
+def _dated(batch: ColumnBatch, arrival_ns: int) -> ColumnBatch:
+    """*batch* with no row that is later than panes may be: retention would never come to it."""
+    times = batch.rows.column("time_ns").to_numpy()
+    latest_ns = arrival_ns + AHEAD_NS
+    if not (times > latest_ns).any():
+        return batch
+    schema, column = batch.rows.schema, pa.array(np.minimum(times, latest_ns))
+    rows = batch.rows.set_column(schema.get_field_index("time_ns"), schema.field("time_ns"), column)
+    return ColumnBatch(batch.kind, rows)
 
 
 def _keys(rows: pa.RecordBatch) -> npt.NDArray[np.uint64]:

@@ -82,6 +82,8 @@ METRICS = (
     _counter("alerting_delivery_seconds", "Seconds from a notification to its delivery, added up.", "channel"),
     _counter("alerting_write_errors", "Writes of alert state that failed."),
     _counter("alerting_audit_dropped", "Audit entries dropped because too many waited."),
+    _counter("api_connections_rejected", "Connections closed by the REST API.", "reason"),
+    _counter("files_exhausted", "Seconds in which no file, and so no connection, could be opened."),
     _counter("telemetry_unknown", "Counts under a name or labels that this table does not have."),
     _gauge("ingest_queue_bytes", "Bytes of requests that are not yet answered."),
     _gauge("pipeline_queue_bytes", "Bytes of columns between the journal and the windows."),
@@ -91,6 +93,7 @@ METRICS = (
     _gauge("window_series", "Cumulative series held in memory."),
     _gauge("dedup_keys", "Identities held to recognise what comes again."),
     _gauge("store_size_bytes", "Bytes that the store takes on disk."),
+    _gauge("rules_failing", "Rules that cannot be judged."),
     _gauge("alerts_firing", "Alerts that are firing."),
     _gauge("outbox_pending", "Notifications that wait for delivery."),
 )

@@ -134,6 +134,9 @@ class SQLiteState:
                 f"{self._path} has schema version {version}, and this MonitorX reads up to {SCHEMA_VERSION}; "
                 "upgrade MonitorX or choose another --data-dir"
             )
+        run("BEGIN IMMEDIATE")  # a file that may only be read is refused now, and not when a window closes
+        run(f"PRAGMA user_version = {version}")
+        run("ROLLBACK")
 
     def _read(self) -> Kept:
         run = self._connection.execute

@@ -13,12 +13,12 @@ from monitorx.backend.count import Count
 from monitorx.backend.receiver.admission import Ingest
 from monitorx.backend.receiver.bound import Budget, HttpSettings
 from monitorx.backend.receiver.connection import Connection
+from monitorx.backend.receiver.deadline import sweep
 from monitorx.backend.receiver.reception import Reception
 
 __all__ = ["HttpReceiver", "HttpSettings"]
 
 _BACKLOG = 1024
-_SWEEP_S = 1.0
 
 
 class HttpReceiver:
@@ -63,7 +63,7 @@ class HttpReceiver:
         )
         self._server = await loop.create_server(lambda: Connection(reception), host, port, backlog=_BACKLOG)
         self._reception = reception
-        self._sweeper = asyncio.create_task(self._sweep(reception))
+        self._sweeper = asyncio.create_task(sweep(reception.connections, reception.now))
         bound: tuple[str, int] = self._server.sockets[0].getsockname()[:2]
         return bound
 
@@ -96,14 +96,6 @@ class HttpReceiver:
     def buffered_bytes(self) -> int:
         """Bodies held by all connections."""
         return self._reception.budget.held_bytes if self._reception else 0
-
-    async def _sweep(self, reception: Reception) -> None:
-        # One pass over all connections costs less than a timer armed and disarmed for every request.
-        while True:
-            await asyncio.sleep(_SWEEP_S)
-            now = reception.now()
-            for connection in [each for each in reception.connections if each.deadline <= now]:
-                connection.expire()
 
 
 def _calls_soon(loop: asyncio.AbstractEventLoop) -> Callable[..., object]:

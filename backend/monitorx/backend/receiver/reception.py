@@ -8,14 +8,11 @@ from typing import Protocol
 from monitorx.backend.count import Count
 from monitorx.backend.receiver.admission import Accepted, Ingest, Request
 from monitorx.backend.receiver.bound import Budget, HttpSettings
+from monitorx.backend.receiver.deadline import Expiring
 
 
-class Expiring(Protocol):
-    """Something with a deadline, on the clock of `Reception.now`."""
-
-    deadline: float
-
-    def expire(self) -> None: ...
+class Ending(Expiring, Protocol):
+    """A connection: its deadline is on the clock of `Reception.now`, and it can be ended."""
 
     def drain(self) -> None: ...
 
@@ -33,7 +30,7 @@ class Reception:
     call_soon: Callable[..., object]  # runs a function on the connections' thread, from any thread
     count: Count
     budget: Budget
-    connections: set[Expiring] = field(default_factory=set)
+    connections: set[Ending] = field(default_factory=set)
     is_draining: bool = False
 
     def submit(self, request: Request) -> "Future[Accepted]":

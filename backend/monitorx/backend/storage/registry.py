@@ -146,6 +146,9 @@ class Registry:
             self._db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
             self._db.execute("COMMIT")
+        self._db.execute("BEGIN IMMEDIATE")  # a file that may only be read is refused now, and not at the first model
+        self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+        self._db.execute("ROLLBACK")
 
     @contextmanager
     def _words(self) -> Iterator[None]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from monitorx.backend.batch import ColumnBatch
-from monitorx.backend.window.pane import PanePartial
+from monitorx.backend.window.pane import PaneKey, PanePartial
 
 # What panes can be selected and grouped by.
 GROUPS = ("model", "version", "service", "instance", "kind", "operation")
@@ -257,6 +257,10 @@ class Store(Protocol):
         """The stored position, all open panes, and the closed ones that start at or after *since_ns*."""
         ...
 
+    def keys(self, since_ns: int) -> dict[PaneKey, int]:
+        """Whose panes there are that start at or after *since_ns*, and when their newest one starts."""
+        ...
+
     def models(self, selection: Selection) -> list[ModelRow]: ...
 
     def inferences(self, selection: Selection, *, limit: int, before: Place | None = None) -> list[InferenceRow]:
@@ -278,7 +282,8 @@ class Store(Protocol):
 
     def drift(self, selection: Selection, *, limit: int) -> list[DriftRow]:
         """
-        Newest window first, then model, version, feature; `equals` may name model, version, feature, status.
+        Newest window first, then model, version, feature; `equals` may name model, version, feature, status, and
+        drifted ("true" or "false").
 
         A finding belongs to the selection that the end of its window lies in.
         """

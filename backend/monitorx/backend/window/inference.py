@@ -16,16 +16,23 @@ from monitorx.backend.window.bucket import (
     spans,
 )
 from monitorx.backend.window.group import group, measures, pane_starts
+from monitorx.backend.window.increment import MOST_COUNT
 from monitorx.backend.window.latency import LatencyHistogram
 from monitorx.backend.window.pane import SPAN, PaneKey, PanePartial
 
 LABELS = ("tenant", "service", "instance", "model", "version", "kind", "operation")
 
 
-def partials(rows: pa.RecordBatch, arrival_ns: int) -> tuple[list[PanePartial], int]:
-    """What rows of `INFERENCE_SCHEMA` add, and how many had their event time clamped. The event time is the end."""
+def partials(rows: pa.RecordBatch, arrival_ns: int) -> tuple[list[PanePartial], int, int]:
+    """
+    What rows of `INFERENCE_SCHEMA` add. The event time is the end.
+
+    Returns:
+        The partials; how many rows had their event time clamped; how many numbers are not counted since they are more
+        than a call can have.
+    """
     if not rows.num_rows:
-        return [], 0
+        return [], 0, 0
     duration_s = np.clip(measures(rows, "duration_s"), 0.0, MAX_SECONDS)
     begins_ns = np.clip(rows.column("time_ns").to_numpy(), 0, 1 << 62)
     starts, clamped = pane_starts(begins_ns + (duration_s * 1e9).astype(np.int64), arrival_ns)
@@ -34,27 +41,34 @@ def partials(rows: pa.RecordBatch, arrival_ns: int) -> tuple[list[PanePartial], 
     weight = np.where(weight > 0, weight, 1.0)
     size = len(groups.texts)
 
+    absurd = 0
+
     def total(values: Floats) -> list[float]:
         return list(added(groups.of, values, size).tolist())
+
+    def amount(name: str) -> list[float]:
+        nonlocal absurd
+        values = measures(rows, name)
+        is_absurd = np.abs(values) > MOST_COUNT
+        absurd += int(is_absurd.sum())
+        return total(weight * np.where(is_absurd, 0.0, values))
 
     is_error = rows.column("error_type").is_valid().to_numpy(zero_copy_only=False)
     totals = zip(
         total(weight),
         total(weight * is_error),
-        total(weight * measures(rows, "input_tokens")),
-        total(weight * measures(rows, "output_tokens")),
-        total(weight * measures(rows, "cost_usd")),
-        total(weight * measures(rows, "batch_size")),
+        *(amount(name) for name in ("input_tokens", "output_tokens", "cost_usd", "batch_size")),
         strict=True,
     )
     latencies = _latencies(groups.of, size, duration_s, weight)
     keys = (PaneKey._make((*texts, SPAN)) for texts in groups.texts)
-    return [
+    found = [
         PanePartial(key, start, requests, errors, latency, tokens_in, tokens_out, cost, samples)
         for key, start, latency, (requests, errors, tokens_in, tokens_out, cost, samples) in zip(
             keys, groups.starts, latencies, totals, strict=True
         )
-    ], clamped
+    ]
+    return found, clamped, absurd
 
 
 def _latencies(of: Ints, size: int, duration_s: Floats, weight: Floats) -> list[LatencyHistogram]:

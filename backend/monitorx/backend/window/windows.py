@@ -8,13 +8,15 @@ window of the rules. Every number is bounded: panes, keys (further ones are coun
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 
 from monitorx.alerting.matcher import Matcher, all_match
 from monitorx.backend.batch import BatchKind, ColumnBatch
 from monitorx.backend.count import Count, uncounted
 from monitorx.backend.window import inference, metric, series
+from monitorx.backend.window.closed import Closed, Panes, add, copied
 from monitorx.backend.window.cumulative import Cursors
 from monitorx.backend.window.key import Keys
 from monitorx.backend.window.pane import METRIC, PANE_NS, PaneKey, PanePartial
@@ -23,10 +25,10 @@ from monitorx.backend.window.totals import Meters, Totals
 
 Group = tuple[str, ...]
 _Place = tuple[PaneKey, int]
-_KNOWN = timedelta(hours=1)  # how long it is known, at least, that there was a group
+KNOWN = timedelta(hours=1)  # how long it is known, at least, that there was a group
+_RETURN = timedelta(minutes=1)  # senders may be on their way back after a start: nothing is missing yet
 _METERED = timedelta(minutes=5)  # metrics come once a minute by default: spans do not step in between two of them
 _LATELY = timedelta(minutes=10)  # how long it is said of a sender that it does something wrong
-_Panes = dict[int, dict[PaneKey, PanePartial]]  # by start
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +74,15 @@ class Windows:
         self._lateness_ns, self._retain_ns = _ns(bounds.lateness), _ns(bounds.retain)
         self._watched = frozenset(watch)
         self._wanted = metric.CALL_METRICS | self._watched
-        self._open: _Panes = {}
-        self._closed: _Panes = {}
+        self._open: Panes = {}
+        self._closed = Closed()
+        self._whole_from_ns = self._judged_from_ns = 0
         self._changed: dict[int, PanePartial] = {}  # open panes by their id: keys are dear to hash
         self._leaving: dict[_Place, PanePartial] = {}  # closed or late since the last take
         self._keys = Keys(bounds.keys, bounds.share)
+        self._recalled: dict[PaneKey, int] = {}  # of before a start, and had no pane since
+        self._is_settled = False
+        self._begun_ns = 0
         self._watermarks: dict[tuple[str, str, str], int] = {}
         self._groups: dict[tuple[tuple[Matcher, ...], Group], dict[PaneKey, Group | None]] = {}
         self._meters = Meters()
@@ -90,7 +96,7 @@ class Windows:
     def add(self, batch: ColumnBatch, *, arrival_ns: int) -> None:
         """Add the rows of a batch that came at *arrival_ns*. Sketches and feedback have no panes."""
         if batch.kind is BatchKind.INFERENCE:
-            self._add_all(*inference.partials(batch.rows, arrival_ns), arrival_ns)
+            self._add_spans(batch, arrival_ns)
         elif batch.kind is BatchKind.METRIC and batch.rows.num_rows:
             self._add_metrics(batch, arrival_ns)
 
@@ -98,11 +104,13 @@ class Windows:
         """Close the panes whose lateness is over, drop those that no rule looks at any more."""
         for start in [start for start in self._open if start + PANE_NS + self._lateness_ns <= now_ns]:
             self._close(start)
+        self._begun_ns = self._begun_ns or now_ns
+        self._is_settled = now_ns - self._begun_ns >= _ns(_RETURN)
+        self._judged_from_ns, _ = self.span(self._bounds.retain, now_ns)
         before = now_ns - self._retain_ns - PANE_NS
-        for start in [start for start in self._closed if start < before]:
-            del self._closed[start]
+        self._closed.drop(before)
         self._meters.drop(now_ns - max(self._retain_ns, _ns(_METERED)) - PANE_NS)
-        known_before = now_ns - max(self._retain_ns, _ns(_KNOWN)) - PANE_NS
+        known_before = now_ns - max(self._retain_ns, _ns(KNOWN)) - PANE_NS
         self._drop_keys(known_before)
         self._series.drop(before, known_before)
         for recent in (self._overflowing, self._sharing, self._lagging):
@@ -114,23 +122,30 @@ class Windows:
 
         Everything added is in exactly one of the closed panes ever taken or, until then, in the open ones.
         """
-        changed = [_copy(pane) for pane in self._changed.values()]
+        changed = [copied(pane) for pane in self._changed.values()]
         leaving = list(self._leaving.values())
         self._changed, self._leaving = {}, {}
         return changed, leaving, self._cursors.take()
 
     def restore(
-        self, open_panes: Iterable[PanePartial], closed_panes: Iterable[PanePartial], cursors: Mapping[int, bytes]
+        self,
+        open_panes: Iterable[PanePartial],
+        closed_panes: Iterable[PanePartial],
+        cursors: Mapping[int, bytes],
+        keys: Mapping[PaneKey, int] | None = None,
     ) -> None:
-        """Begin with what a store kept."""
+        """Begin with what a store kept; *keys*: those that had a pane within `KNOWN`, with the start of the newest."""
         newest: dict[PaneKey, int] = {}
-        for panes, kept in ((self._open, open_panes), (self._closed, closed_panes)):
+        for kept, put in ((open_panes, self._put_open), (closed_panes, self._closed.put)):
             for pane in kept:
                 newest[pane.key] = max(pane.start_ns, newest.get(pane.key, 0))
                 self._meters.see(pane)
-                _put(panes, pane)
+                put(pane)
         self._keys.restore(newest)
+        newer = sorted((keys or {}).items(), key=lambda item: item[1], reverse=True)
+        self._recalled = dict(newer[: self._bounds.keys])
         self._cursors.restore(cursors)
+        self._bound()
 
     def restore_points(self, points: Iterable[series.StoredPoint], *, tenant: str) -> None:
         """Begin with stored points of the watched metrics (gauges; others fill their windows anew)."""
@@ -143,7 +158,7 @@ class Windows:
         begin, end = self.span(window, now_ns)
         totals: dict[Group, Totals] = {}
         groups = self._groups_of(matchers, by)
-        for pane in self._within(begin, end):
+        for pane in chain(self._closed.sums(begin, end), self._open_within(begin, end)):
             group = groups(pane.key)
             if group is not None:
                 self._meters.add(totals.setdefault(group, Totals()), pane)
@@ -152,7 +167,8 @@ class Windows:
     def known(self, matchers: Sequence[Matcher], by: Sequence[str]) -> set[Group]:
         """The groups that had calls in the last hour or longer, whether or not they have any now."""
         groups = self._groups_of(matchers, by)
-        return {group for key in self._keys if (group := groups(key)) is not None}
+        keys = chain(self._keys, self._recalled if self._is_settled else ())
+        return {group for key in keys if (group := groups(key)) is not None}
 
     def readings(
         self, name: str, matchers: Sequence[Matcher], by: Sequence[str], *, window: timedelta, now_ns: int
@@ -171,6 +187,7 @@ class Windows:
     def regroup(self) -> None:
         """Forget how keys were grouped: from now on other rules ask."""
         self._groups.clear()
+        self._closed.forget_windows()
 
     @staticmethod
     def span(window: timedelta, now_ns: int) -> tuple[int, int]:
@@ -181,7 +198,12 @@ class Windows:
     @property
     def pane_count(self) -> int:
         """Panes in memory."""
-        return sum(map(len, self._open.values())) + sum(map(len, self._closed.values()))
+        return sum(map(len, self._open.values())) + len(self._closed)
+
+    @property
+    def unseen_s(self) -> float:
+        """How much of the longest window rules do not see, since its panes found no room; 0 while they see all."""
+        return max(0, self._whole_from_ns - self._judged_from_ns) / 1e9 if self._judged_from_ns else 0.0
 
     @property
     def series_count(self) -> int:
@@ -217,6 +239,12 @@ class Windows:
             return remembered[key]
 
         return group_of
+
+    def _add_spans(self, batch: ColumnBatch, arrival_ns: int) -> None:
+        partials, clamped, absurd = inference.partials(batch.rows, arrival_ns)
+        if absurd:
+            self._count("monitorx_window_dropped_total", {"reason": "absurd"}, float(absurd))
+        self._add_all(partials, clamped, arrival_ns)
 
     def _add_metrics(self, batch: ColumnBatch, arrival_ns: int) -> None:
         selected = metric.select(batch.rows, self._wanted, self._cursors, arrival_ns)
@@ -288,12 +316,15 @@ class Windows:
         if place in self._leaving:
             # Closed and not yet taken: opened again, it would leave the store's open panes in the same commit.
             self._leave(partial)
-            _put(self._closed, _copy(partial))
+            self._closed.put(copied(partial))
             return False
-        pane = _copy(partial)  # what came is a part of a whole batch
+        pane = copied(partial)  # what came is a part of a whole batch
         self._open.setdefault(pane.start_ns, {})[pane.key] = pane
         self._changed[id(pane)] = pane
         return True
+
+    def _put_open(self, pane: PanePartial) -> None:
+        add(self._open.setdefault(pane.start_ns, {}), pane)
 
     def _merge(self, pane: PanePartial, partial: PanePartial) -> None:
         # Who sends metrics is noted when a pane first has any: looking it up for each addition would cost more than it.
@@ -322,34 +353,36 @@ class Windows:
         if place in self._leaving:
             self._leaving[place].merge(partial)
         else:
-            self._leaving[place] = _copy(partial)
+            self._leaving[place] = copied(partial)
 
     def _close(self, start: int) -> None:
         for pane in self._open.pop(start).values():
             self._changed.pop(id(pane), None)
             self._leave(pane)
-            _put(self._closed, pane)
+            self._closed.put(pane)
 
     def _bound(self) -> None:
         """Drop the oldest panes where there are too many: rules see less then, the store does not."""
         while self.pane_count > self._bounds.panes:
-            oldest = min((*self._open, *self._closed))
+            oldest = min(chain(self._open, self._closed.starts()))
             if oldest in self._open:
                 self._close(oldest)
-            dropped = self._closed.pop(oldest)
-            self._count("monitorx_window_dropped_total", {"reason": "panes"}, float(len(dropped)))
+            self._whole_from_ns = max(self._whole_from_ns, oldest + PANE_NS)
+            self._count("monitorx_window_dropped_total", {"reason": "panes"}, float(self._closed.remove(oldest)))
 
     def _drop_keys(self, before_ns: int) -> None:
-        if self._keys.drop(before_ns):
+        gone = [key for key, newest in self._recalled.items() if newest < before_ns]
+        for key in gone:
+            del self._recalled[key]
+        if self._keys.drop(before_ns) or gone:
             self._groups.clear()
         for process in [process for process, seen in self._watermarks.items() if seen < before_ns]:
             del self._watermarks[process]
 
-    def _within(self, begin: int, end: int) -> Iterator[PanePartial]:
-        for panes in (self._closed, self._open):
-            for start, of_start in panes.items():
-                if begin <= start < end:
-                    yield from of_start.values()
+    def _open_within(self, begin: int, end: int) -> Iterator[PanePartial]:
+        for start, of_start in self._open.items():
+            if begin <= start < end:
+                yield from of_start.values()
 
     def _publish(self, name: str, reason: str, value: int) -> None:
         before = self._counted.get((name, reason), 0)
@@ -360,16 +393,3 @@ class Windows:
 
 def _ns(span: timedelta) -> int:
     return span // timedelta(microseconds=1) * 1000
-
-
-def _copy(pane: PanePartial) -> PanePartial:
-    return replace(pane, latency=pane.latency.copy())
-
-
-def _put(panes: _Panes, pane: PanePartial) -> None:
-    """Add *pane*, which from then on belongs to *panes*."""
-    of_start = panes.setdefault(pane.start_ns, {})
-    if pane.key in of_start:
-        of_start[pane.key].merge(pane)
-    else:
-        of_start[pane.key] = pane

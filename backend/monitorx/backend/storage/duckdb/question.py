@@ -21,7 +21,8 @@ _FLAGS = {"true": True, "false": False}
 Column = tuple[str, Callable[[str], object]]
 
 
-def _flag(value: str) -> bool:
+def flag(value: str) -> bool:
+    """How a column that is true or false is asked for."""
     if value not in _FLAGS:
         raise ValueError(f"{value!r} is neither 'true' nor 'false'")
     return _FLAGS[value]
@@ -33,7 +34,7 @@ INFERENCE_FILTERS: Mapping[str, Column] = {
         name: (name, str)
         for name in ("model", "version", "service", "instance", "kind", "operation", "framework", "error_type")
     },
-    "error": ("(error_type IS NOT NULL)", _flag),
+    "error": ("(error_type IS NOT NULL)", flag),
     "trace_id": ("trace_id", bytes.fromhex),
     "span_id": ("span_id", bytes.fromhex),
 }

@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from monitorx.backend.storage.duckdb.question import Column, where
+from monitorx.backend.storage.duckdb.question import Column, flag, where
 from monitorx.backend.storage.duckdb.schema import DRIFT_SCHEMA, TRANSITION_SCHEMA, VERDICT_SCHEMA
 from monitorx.backend.storage.store import Commit, DriftRow, Selection, TransitionRow, VerdictRow
 
@@ -24,7 +24,10 @@ KEYS: Mapping[str, tuple[str, str]] = {
     "verdict": ("time_ns", "tenant, rule, labels, time_ns"),
     "transition": ("time_ns", "tenant, rule, severity, fingerprint, after, time_ns"),
 }
-DRIFT_FILTERS: Mapping[str, Column] = {name: (name, str) for name in ("model", "version", "feature", "status")}
+DRIFT_FILTERS: Mapping[str, Column] = {
+    **{name: (name, str) for name in ("model", "version", "feature", "status")},
+    "drifted": ("drifted", flag),
+}
 TRANSITION_FILTERS: Mapping[str, Column] = {name: (name, str) for name in ("rule", "severity", "after")}
 
 

@@ -29,6 +29,7 @@ from monitorx.backend.storage.store import (
     Selection,
     TransitionRow,
 )
+from monitorx.backend.window.pane import PaneKey
 
 _PANE_KEY = ", ".join([*PANE_LABELS, "start_ns"])
 
@@ -123,6 +124,16 @@ class DuckDBStore:
             position, _ = _meta(cursor)
             cursor.rollback()
         return Restored(position, panes(opened), panes(closed), dict(cursors))
+
+    def keys(self, since_ns: int) -> dict[PaneKey, int]:
+        """Whose panes there are that start at or after *since_ns*, and when their newest one starts."""
+        labels = ", ".join(PANE_LABELS)
+        both = " UNION ALL ".join(
+            f"SELECT {labels}, start_ns FROM {table} WHERE start_ns >= $since" for table in ("pane", "open_pane")
+        )
+        with self._database.question() as cursor:
+            found = cursor.execute(f"SELECT {labels}, max(start_ns) FROM ({both}) GROUP BY ALL", {"since": since_ns})
+            return {PaneKey._make(row[:-1]): row[-1] for row in found.fetchall()}
 
     def models(self, selection: Selection) -> list[ModelRow]:
         """Model versions in the order of their names."""

@@ -9,6 +9,7 @@ exact as those of one pane.
 import base64
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from monitorx.backend.storage.influxdb.line import tag_text
@@ -24,6 +25,7 @@ Tags = Mapping[str, str]
 
 _MOST_UNMERGED = 10_000  # histograms
 _TOTALS = ("requests", "errors", "input_tokens", "output_tokens", "cost_usd", "samples")
+_FLAGS = {"true": 1.0, "false": 0.0}  # as the field is written
 _BY_SERIES = f"GROUP BY {columns(name for name in INFERENCE.tags if name != 'tenant')}"
 _FROM = f"FROM {identifier(INFERENCE.name)}"
 
@@ -99,7 +101,11 @@ def aggregates(ask: Ask, selection: Selection, step_ns: int, by: Sequence[str]) 
 
 def drift(ask: Ask, selection: Selection, limit: int) -> list[DriftRow]:
     """See `Store.drift`."""
-    found = _newest(ask, DRIFT, condition(selection, ("model", "version", "feature", "status")), limit)
+    tags = {name: text for name, text in selection.equals.items() if name != "drifted"}
+    where = condition(replace(selection, equals=tags), ("model", "version", "feature", "status"))
+    if "drifted" in selection.equals:
+        where += f" AND {identifier('drifted')} = {_FLAGS[selection.equals['drifted']]}"
+    found = _newest(ask, DRIFT, where, limit)
     return sorted(map(_drift, found), key=lambda row: (-row.end_ns, *drift_order(row)))[:limit]
 
 

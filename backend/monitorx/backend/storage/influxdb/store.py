@@ -28,6 +28,7 @@ from monitorx.backend.storage.store import (
     Selection,
     TransitionRow,
 )
+from monitorx.backend.window.pane import PaneKey
 
 _GRACE_S = 5.0  # a stop waits this long for what is left
 _QUESTIONS = 8  # to InfluxDB at once: where it stands, they must not take the threads of those that it does not concern
@@ -72,6 +73,10 @@ class InfluxDBStore:
     def restore(self, since_ns: int) -> Restored:
         """The stored position, all open panes, and the closed ones that start at or after *since_ns*."""
         return self._local.restore(since_ns)
+
+    def keys(self, since_ns: int) -> dict[PaneKey, int]:
+        """Whose panes there are that start at or after *since_ns*, and when their newest one starts."""
+        return self._local.keys(since_ns)
 
     def models(self, selection: Selection) -> list[ModelRow]:
         """Model versions in the order of their names."""
