@@ -69,7 +69,7 @@ def test_it_is_said_for_a_day_after_the_hour_and_then_ends(no_data: NoData, name
     world.run(27 * 60)
 
     # An hour known by windows, a day by us, and five minutes until alerting takes it for gone.
-    assert world.said == [(5, name, "fired"), (60 + 24 * 60 + 4, name, "vanished")]
+    assert world.said == [(6, name, "fired"), (60 + 24 * 60 + 4, name, "vanished")]
 
 
 @either
@@ -81,7 +81,7 @@ def test_it_outlives_a_restart(no_data: NoData, name: str) -> None:
     world.restart(down_minutes=3)
     world.run(180)
 
-    assert world.said == [(5, name, "fired")]
+    assert world.said == [(6, name, "fired")]
 
 
 @either
@@ -95,7 +95,7 @@ def test_it_ends_when_data_comes(no_data: NoData, name: str) -> None:
     world.call()
     world.run(3)
 
-    assert world.said == [(5, name, "fired"), (190, name, "resolved")]
+    assert world.said == [(6, name, "fired"), (190, name, "resolved")]
 
 
 @either
@@ -107,7 +107,7 @@ def test_restarts_do_not_make_it_stand_for_ever(no_data: NoData, name: str) -> N
         world.run(5 * 60)
         world.restart()
 
-    assert world.said == [(5, name, "fired"), (5 + 24 * 60 + 4, name, "vanished")]
+    assert world.said == [(6, name, "fired"), (6 + 24 * 60 + 4, name, "vanished")]
 
 
 def test_what_says_nothing_of_absence_is_forgotten_after_the_hour() -> None:

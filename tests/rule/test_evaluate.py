@@ -37,8 +37,8 @@ def test_a_verdict_says_all_that_was_found() -> None:
         value=3.0,
         threshold=2.0,
         state="breached",
-        window=(END - 60 * SECOND, END),
-        evidence={"window": "2023-11-14T22:12:30Z/2023-11-14T22:13:30Z", "events": "10"},
+        window=(PANE - 60 * SECOND, END),
+        evidence={"window": "2023-11-14T22:12:20Z/2023-11-14T22:13:30Z", "events": "10"},
     )
 
 
@@ -54,8 +54,11 @@ def test_a_verdict_says_all_that_was_found() -> None:
             [({"model": "a"}, 0.1, "breached"), ({"model": "b"}, 0.0, "ok")],
         ),
         ("ratio(requests{model='a'}[1m], requests[1m]) > 5%", [({}, 10 / 13, "breached")]),
-        ("rate(requests[1m]) < 1", [({}, 13 / 60, "breached")]),
-        ("rate(requests[10s]) < 1 by (model)", [({"model": "a"}, 1.0, "ok"), ({"model": "b"}, None, "no_data")]),
+        ("rate(requests[1m]) < 1", [({}, 13 / 65, "breached")]),
+        (
+            "rate(requests[10s]) < 1 by (model)",
+            [({"model": "a"}, 10 / 15, "breached"), ({"model": "b"}, None, "no_data")],
+        ),
         ("sum(tokens[1m]) >= 60 by (service)", [({"service": "shop"}, 60.0, "breached")]),
         ("sum(errors{model='none'}[1m]) > 0", [({}, None, "no_data")]),
         ("sum(errors{model='none'}[1m]) > 0 by (model)", []),
@@ -129,7 +132,7 @@ def machine() -> Windows:
         ("""last("temperature"[1m]) > 80 by (service)""", [({"service": "gpu"}, 90.0, "breached")]),
         ("""sum("temperature"[1m]) > 80""", [({}, 160.0, "breached")]),
         ("""sum("hits"[1m]) > 100""", [({}, 120.0, "breached")]),
-        ("""rate("hits"[1m]) > 100""", [({}, 2.0, "ok")]),
+        ("""rate("hits"[1m]) > 100""", [({}, 120 / 65, "ok")]),
         ("""avg("hits"[1m]) > 100""", [({}, 60.0, "ok")]),
         ("""avg("size"[1m]) > 100""", [({}, 2.5, "ok")]),
         ("""max("size"[1m]) > 4""", [({}, 5.0, "breached")]),

@@ -8,7 +8,7 @@ from tests.window.build import NOW, PANE, SECOND, add, durations, points, spans
 
 MINUTE = timedelta(minutes=1)
 SLOW = {"instance": "slow", "end_ns": NOW - 300 * SECOND}
-FIRST = PANE - 50 * SECOND  # the first pane that a rule of a minute looks at
+FIRST = PANE - 60 * SECOND  # the first pane that a rule of a minute looks at
 
 
 class Unjudged(list[float]):

@@ -89,13 +89,22 @@ def test_event_time_is_clamped_to_a_minute_after_the_arrival() -> None:
     assert counts == {("clamped", ""): 1.0}
 
 
-def test_a_window_ends_with_the_pane_of_now_and_is_half_open() -> None:
+def test_a_window_is_its_whole_panes_and_that_of_now() -> None:
     windows = Windows()
-    ends = [PANE - 50 * SECOND - 1, PANE - 50 * SECOND, PANE + 9 * SECOND, PANE + 10 * SECOND]
+    ends = [PANE - 60 * SECOND - 1, PANE - 60 * SECOND, PANE + 9 * SECOND, PANE + 10 * SECOND]
 
     add(windows, spans(*({"end_ns": end, "model": str(i)} for i, end in enumerate(ends))))
 
     assert requests(windows, "model") == {("1",): 1.0, ("2",): 1.0}
+
+
+@pytest.mark.parametrize("into_the_pane_ns", [0, 1, SECOND, 10 * SECOND - 1])
+def test_what_ended_within_the_window_is_read_wherever_in_its_pane_now_is(into_the_pane_ns: int) -> None:
+    windows, now_ns = Windows(), PANE + into_the_pane_ns
+
+    add(windows, spans({"end_ns": now_ns}, {"end_ns": now_ns - 10 * SECOND}), arrival_ns=now_ns)
+
+    assert requests(windows, window=timedelta(seconds=10), now_ns=now_ns) == {(): 2.0}
 
 
 def test_matchers_pick_by_label() -> None:
@@ -368,11 +377,11 @@ def test_that_panes_are_missing_from_the_longest_window_is_known() -> None:
     add(windows, spans(*({"end_ns": NOW - i * 10 * SECOND} for i in range(3))))
     unseen = []
 
-    for later_s in (0, 30, 40):
+    for later_s in (0, 30, 40, 50):
         windows.close(NOW + later_s * SECOND)
         unseen.append(windows.unseen_s)
 
-    assert unseen == [40.0, 10.0, 0.0]  # the window begins 50 s before the pane of now
+    assert unseen == [50.0, 20.0, 10.0, 0.0]  # the window begins 60 s before the pane of now
 
 
 def test_restored_panes_are_bounded_too() -> None:

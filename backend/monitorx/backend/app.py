@@ -206,11 +206,12 @@ class App:
         count, now_ns = self._telemetry.count, time.time_ns()
         retain = max(longest_window(rules), THRESHOLD_WINDOW)
         windows = Windows(Bounds(retain=retain), watch=watched_metrics(rules), count=count)
-        restored = store.restore(now_ns - _ns(retain))
+        since_ns, _ = Windows.span(retain, now_ns)
+        restored = store.restore(since_ns)
         keys = store.keys(now_ns - _ns(max(retain, KNOWN)))
         windows.restore(restored.open_panes, restored.closed_panes, restored.cursors, keys)
         for name in watched_metrics(rules):
-            recent = Selection(_TENANT, now_ns - _ns(retain), now_ns + _ns(retain), {"name": name})
+            recent = Selection(_TENANT, since_ns, now_ns + _ns(retain), {"name": name})
             windows.restore_points(store.points(recent, limit=_POINTS_A_METRIC), tenant=_TENANT)
         return State(Seen(_HORIZON), windows, self._drift(drift_state, restored.position), restored.position)
 

@@ -2,7 +2,7 @@
 
 from monitorx.backend.demo.story import DRIFT_ALERT, FAILING_ALERT, SLOW_ALERT
 
-# Panes are ten seconds long: a window of one pane forgets a fault ten seconds after its end.
+# Panes are ten seconds long: a window of one pane forgets a fault ten to twenty seconds after its end.
 _TEXT = """\
 groups:
   - name: demo
@@ -13,7 +13,7 @@ groups:
         annotations:
           summary: "{{{{ $labels.model }}}}: p95 is {{{{ $value | humanizeDuration }}}}"
       - alert: {failing}
-        expr: ratio(errors[10s], requests[10s]) > 20% by (model)
+        expr: ratio(errors[10s], requests[10s]) > 10% by (model)
         labels: {{severity: critical}}
         annotations:
           summary: "{{{{ $labels.model }}}}: {{{{ $value | humanizePercentage }}}} of the calls fail"

@@ -129,7 +129,7 @@ STEPS = (
 
 # How long a complete scene stays, so that a reader sees its figures, and how long an incomplete one waits.
 HOLD_S = {Scene.HEALTHY: 6.0, Scene.SLOW: 2.0, Scene.ERRORS: 2.0, Scene.RECOVERY: 2.0}
-LIMIT_S = {Scene.HEALTHY: 25.0, Scene.SLOW: 12.0, Scene.ERRORS: 12.0, Scene.RECOVERY: 25.0}
+LIMIT_S = {Scene.HEALTHY: 25.0, Scene.SLOW: 12.0, Scene.ERRORS: 12.0, Scene.RECOVERY: 32.0}
 TOTAL_S = 55.0  # whatever is missing then: with start and stop the whole stays under a minute
 _NEXT = {
     Scene.HEALTHY: Scene.SLOW,

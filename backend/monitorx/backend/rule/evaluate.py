@@ -62,24 +62,24 @@ def _measure(rule: Rule, windows: Windows, now_ns: int) -> dict[Group, Measured]
     of, by = expression.of, expression.by
     if of.measure.is_metric:
         read = windows.readings(of.measure.name, of.matchers, by, window=expression.window, now_ns=now_ns)
-        measured = {group: _of_metric(rule, reading) for group, reading in read.items()}
+        measured = {group: _of_metric(rule, reading, now_ns) for group, reading in read.items()}
         known = windows.known_series(of.measure.name, of.matchers, by)
     elif expression.to is not None:
         measured = _ratios(rule, windows, now_ns)
         known = windows.known(expression.to.matchers, by)
     else:
         totals = windows.totals(of.matchers, by, window=expression.window, now_ns=now_ns)
-        measured = {group: _of_calls(rule, total) for group, total in totals.items()}
+        measured = {group: _of_calls(rule, total, now_ns) for group, total in totals.items()}
         known = windows.known(of.matchers, by)
     absent = known if by else {()}
     return dict.fromkeys(absent, Measured(None, 0.0)) | measured
 
 
-def _of_calls(rule: Rule, totals: Totals) -> Measured:
+def _of_calls(rule: Rule, totals: Totals, now_ns: int) -> Measured:
     function, measure = rule.expression.function, rule.expression.of.measure.name
     if measure != LATENCY:
         total = COUNTS[measure](totals)
-        return Measured(total / _seconds(rule) if function == "rate" else total, totals.requests)
+        return Measured(total / _seconds(rule, now_ns) if function == "rate" else total, totals.requests)
     if not totals.requests:
         return Measured(None, 0.0)
     latency = totals.latency
@@ -107,12 +107,12 @@ def _ratios(rule: Rule, windows: Windows, now_ns: int) -> dict[Group, Measured]:
     return {group: Measured(above.get(group, 0.0) / total if total else None, total) for group, total in below.items()}
 
 
-def _of_metric(rule: Rule, reading: Reading) -> Measured:
+def _of_metric(rule: Rule, reading: Reading, now_ns: int) -> Measured:
     function = rule.expression.function
     if function == "rate":
         if reading.is_level:
             raise ValueError(f"{rule.expression.of.measure.name} is a gauge: it has no rate; use avg, max or last")
-        return Measured(reading.total / _seconds(rule), reading.count)
+        return Measured(reading.total / _seconds(rule, now_ns), reading.count)
     value = {
         "avg": reading.sum / reading.count if reading.count else math.nan,
         "min": reading.min,
@@ -136,8 +136,10 @@ def _verdict(rule: Rule, group: Group, measured: Measured, span: tuple[int, int]
     return Verdict(rule.name, labels, measured.value, expression.threshold, "ok", span, evidence)
 
 
-def _seconds(rule: Rule) -> float:
-    return rule.expression.window.total_seconds()
+def _seconds(rule: Rule, now_ns: int) -> float:
+    """How much time has passed in what is read; of the pane that now is in only a part has."""
+    begin, _ = Windows.span(rule.expression.window, now_ns)
+    return (now_ns - begin) / 1e9
 
 
 def _words(span: tuple[int, int]) -> str:

@@ -154,7 +154,7 @@ class Windows:
     def totals(
         self, matchers: Sequence[Matcher], by: Sequence[str], *, window: timedelta, now_ns: int
     ) -> dict[Group, Totals]:
-        """Calls in the window that ends with the pane of now, by the values of labels of `PaneKey`."""
+        """Calls in the panes of `span`, by the values of labels of `PaneKey`."""
         begin, end = self.span(window, now_ns)
         totals: dict[Group, Totals] = {}
         groups = self._groups_of(matchers, by)
@@ -173,7 +173,7 @@ class Windows:
     def readings(
         self, name: str, matchers: Sequence[Matcher], by: Sequence[str], *, window: timedelta, now_ns: int
     ) -> dict[Group, series.Reading]:
-        """A watched metric in the same window, by the values of labels or attributes."""
+        """A watched metric in the same panes, by the values of labels or attributes."""
         return self._series.read(name, matchers, by, *self.span(window, now_ns))
 
     def add_readings(self, readings: Iterable[tuple[series.SeriesKey, int, series.Reading]]) -> None:
@@ -191,9 +191,13 @@ class Windows:
 
     @staticmethod
     def span(window: timedelta, now_ns: int) -> tuple[int, int]:
-        """The window [start, end) that is read at *now_ns*: it ends with the pane that now is in."""
-        end = -(-now_ns // PANE_NS) * PANE_NS
-        return end - _ns(window), end
+        """
+        The panes [start, end) that are read at *now_ns*: those of a whole *window*, and the one that now is in.
+
+        So whatever ended within *window* is among them, wherever in its pane now is.
+        """
+        current = now_ns // PANE_NS * PANE_NS
+        return current - _ns(window), current + PANE_NS
 
     @property
     def pane_count(self) -> int:
