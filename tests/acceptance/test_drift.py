@@ -47,11 +47,11 @@ def test_a_shift_becomes_an_alert_that_names_model_and_feature_over_a_kill(tmp_p
         return len(findings(server, "&status=ok"))
 
     with Server(tmp_path, config=RULES, env=SETTINGS) as server:
-        until(lambda: answered(server, 0.0) >= 3, 40.0)
+        until(lambda: answered(server, 0.0) >= 3)
         server.kill()
         server.start()
         quiet = server.get("/api/v1/alerts")["alerts"]
-        alerts = until(lambda: answered(server, 8.0) and server.get("/api/v1/alerts")["alerts"], 40.0)
+        alerts = until(lambda: answered(server, 8.0) and server.get("/api/v1/alerts")["alerts"])
         # An alert does not wait for the store.
         until(lambda: any(each["drifted"] for each in findings(server)))
         found = findings(server)
@@ -77,9 +77,9 @@ def test_a_feature_whose_values_go_missing_is_told_by_the_api(tmp_path: Path) ->
         return any(each["feature"] == "age" for each in findings(server, "&status=small"))
 
     with Server(tmp_path, env=SETTINGS) as server:
-        until(lambda: told(server, 40.0) or findings(server, "&status=no_reference"), 20.0)
+        until(lambda: told(server, 40.0) or findings(server, "&status=no_reference"))
         before = findings(server, "&status=small")
-        until(lambda: told(server, np.nan), 20.0)
+        until(lambda: told(server, np.nan))
         small = findings(server, "&status=small")
 
     assert before == []

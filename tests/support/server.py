@@ -20,7 +20,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def until(claim: Any, timeout_s: float = 20.0, every_s: float = 0.05) -> Any:
+def until(claim: Any, timeout_s: float = 60.0, every_s: float = 0.05) -> Any:
     """What *claim* answers once it is true; AssertionError with its last answer after *timeout_s*."""
     deadline = time.monotonic() + timeout_s
     answer = None
@@ -56,7 +56,7 @@ class Server:
         line += ["--otlp-http", self.http, "--otlp-grpc", self.grpc, "--api", self.api]
         return line + (["--config", str(self._config)] if self._config else [])
 
-    def start(self, timeout_s: float = 30.0) -> Self:
+    def start(self, timeout_s: float = 60.0) -> Self:
         """Start and wait until it is ready."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -84,7 +84,7 @@ class Server:
 
     def get(self, path: str) -> Any:
         """The JSON answer of the REST API."""
-        with urllib.request.urlopen(f"http://{self.api}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{self.api}{path}", timeout=30) as answer:
             return json.load(answer)
 
     def post(
