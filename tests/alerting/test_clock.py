@@ -1,4 +1,4 @@
-"""A clock that is set back neither silences alerting nor hurries it: everything goes on from where it was."""
+"""A clock that is set back neither silences alerting nor hurries it, and what was before it went ahead stays."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from monitorx.alerting.alert import Alert, Condition, State
+from monitorx.alerting.channel.channel import Delivery
 from tests.alerting.scenario import Scenario, observation, policy
 
 Make = Callable[..., Scenario]
@@ -46,6 +47,54 @@ def test_what_is_told_and_kept_is_the_same_when_the_clock_is_set_back(scenario: 
     assert lived(scenario(), set_back_at=set_back_at) == lived(scenario(), set_back_at=-1)
 
 
+def times(app: Scenario) -> list[tuple[object, ...]]:
+    return sorted((alert.labels["alertname"], *since(app, alert)) for alert in app.ledger.alerts())
+
+
+def test_a_clock_that_is_ahead_for_a_while_moves_only_what_happened_meanwhile(scenario: Make) -> None:
+    app, keeps = scenario(), policy("Keeps", keep=600)
+    app.push(observation("Slow"), observation("Over"), observation(keeps), at=0)
+    app.push(observation("Slow"), observation("Over", OK), observation(keeps, OK), at=60)
+    app.set_back(-30 * HOUR)
+    app.push(observation("Slow"), observation(keeps, OK), observation("Late"), at=70)
+
+    app.set_back(30 * HOUR).turn()
+
+    assert times(app) == [
+        ("Keeps", "resolved", 0, 0, 70),
+        ("Late", "firing", 70, 70, None),
+        ("Slow", "firing", 0, 0, None),
+    ]
+    stored = [standing.alert for standing in app.store.restore().alerts.values()]
+    assert sorted(stored, key=str) == sorted(app.ledger.alerts(), key=str)
+
+
+def test_times_stay_in_their_order_when_only_the_later_ones_move(scenario: Make) -> None:
+    app, waits = scenario(), policy("Waits", held_for=60)
+    app.push(observation(waits), at=50).push(observation(waits), at=110).until(160)
+    app.now -= timedelta(seconds=100)
+
+    app.push(observation(waits, OK))
+
+    assert times(app) == [("Waits", "resolved", 50, 50, 60)]
+
+
+def test_an_end_that_is_given_up_while_the_clock_is_ahead_is_told_when_it_is_right_again(scenario: Make) -> None:
+    app = scenario()
+    app.push(observation("Slow"), at=0).push(observation("Slow", OK), at=100).until(200)
+    app.holds = True
+    app.until(400).set_back(-31 * HOUR)
+    app.until(410)
+    app.holds, app.delivery = False, Delivery.FAILED
+    app.until(420).set_back(31 * HOUR).turn()
+
+    app.delivery = Delivery.DELIVERED
+    app.until(1000)
+
+    assert app.told()[-1] == (700, "ops", "resolved", ["-fraud"])
+    assert app.store.restore().members == {}
+
+
 def test_a_breach_after_the_clock_was_set_back_is_told_after_the_group_s_wait(scenario: Make) -> None:
     app = scenario()
     app.push(observation("Slow"), at=0).until(60).set_back(HOUR)
@@ -82,7 +131,7 @@ def test_a_message_on_its_way_does_not_set_the_clock_back_again_at_each_start(
     app.crash()
 
     assert [record.getMessage() for record in caplog.records] == [
-        "the clock went back by 3590 s: so do the times of alerts"
+        "the clock went back by 3590 s: so do the times of alerts that are later"
     ]
     assert [row.what for row in app.store.audit()][:1] == ["clock_went_back"]
 

@@ -140,6 +140,11 @@ WEBHOOK, EMAIL = "route: {receiver: a}\nreceivers:\n- name: a\n  webhook_configs
             id="duration",
         ),
         pytest.param(
+            "route: {receiver: a, group_wait: 8000y}\nreceivers: [{name: a}]",
+            "1: route.group_wait: '8000y' is too long a duration; 10y is the longest",
+            id="longer than time",
+        ),
+        pytest.param(
             "route: {receiver: a, group_interval: 0s}\nreceivers: [{name: a}]",
             "1: route.group_interval: must be longer than 0s",
             id="zero",

@@ -141,7 +141,7 @@ def test_an_empty_document_is_an_empty_mapping() -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("0", 0), ("0s", 0), ("250ms", 0.25), ("1h30m", 5400), ("1d", 86400), ("2w", 1209600)],
+    [("0", 0), ("0s", 0), ("250ms", 0.25), ("1h30m", 5400), ("1d", 86400), ("2w", 1209600), ("10y", 315360000)],
 )
 def test_durations_are_read_in_prometheus_words(text: str, expected: float) -> None:
     assert parse_duration(text) == timedelta(seconds=expected)

@@ -234,6 +234,19 @@ def test_an_end_that_nobody_takes_is_given_up_after_a_day_and_the_next_beginning
     assert app.told()[-2:] == [tried, (40 * 3600 + 30, "ops", "firing", ["fraud"])]
 
 
+def test_an_end_whose_message_is_given_up_after_a_day_is_told_once_more(scenario: Make) -> None:
+    app = scenario()
+    app.push(of("fraud"), at=0).push(of("fraud", OK), at=100).until(300)
+    app.holds = True
+    app.until(330 + 24 * 3600)
+    app.holds, app.delivery = False, Delivery.FAILED
+    app.until(48 * 3600)
+
+    assert app.told()[1:] == [(87_030, "ops", "resolved", ["-fraud"]), (87_330, "ops", "resolved", ["-fraud"])]
+    left = app.store.restore()
+    assert (left.members, left.log, left.outbox) == ({}, {}, ())
+
+
 def test_a_repeat_that_was_refused_is_told_again_after_the_interval(scenario: Make) -> None:
     app = scenario()
     app.push(of("fraud"), at=0).until(14_000)
@@ -314,6 +327,16 @@ def test_errors_are_counted_and_raise_nothing(scenario: Make) -> None:
 
     assert app.ledger.alerts() == []
     assert app.counted == {"steps_total[error_kept]": 1}
+
+
+def test_an_alert_that_cannot_be_judged_stays_as_it_is_while_others_are_judged(scenario: Make) -> None:
+    app = scenario()
+    app.push(of("fraud"), of("churn"), at=0)
+
+    for at in range(10, 3600, 10):
+        app.push(of("fraud", Condition.ERROR), of("churn", OK), at=at)
+
+    assert [(alert.labels["model"], alert.state.value) for alert in app.ledger.alerts()] == [("fraud", "firing")]
 
 
 def test_a_resolved_alert_leaves_the_list(scenario: Make) -> None:

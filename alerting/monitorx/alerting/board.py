@@ -82,14 +82,14 @@ class Board:
         over = [key for key, standing in self._standing.items() if state.is_expired(standing, now)]
         return [change for key in over for change in self._stepped(key, (None, Transition.EXPIRED))]
 
-    def move(self, back: timedelta) -> None:
-        """The clock went back by that much: so do all times."""
+    def move(self, back: timedelta, now: datetime) -> None:
+        """The clock went back by that much, to *now*: so do all times that are later."""
         for key, standing in self._standing.items():
-            cleared_at = None if standing.cleared_at is None else standing.cleared_at - back
-            self._standing[key] = Standing(state.moved(standing.alert, back), cleared_at)
-        self._seen = {key: at - back for key, at in self._seen.items()}
-        self._swept_at -= back
-        self._observed_at -= back
+            cleared_at = None if standing.cleared_at is None else state.earlier(standing.cleared_at, back, now)
+            self._standing[key] = Standing(state.moved(standing.alert, back, now), cleared_at)
+        self._seen = {key: state.earlier(at, back, now) for key, at in self._seen.items()}
+        self._swept_at = state.earlier(self._swept_at, back, now)
+        self._observed_at = state.earlier(self._observed_at, back, now)
 
     def _verdicts(self, observations: Sequence[Observation]) -> dict[str, "_Verdict"]:
         """

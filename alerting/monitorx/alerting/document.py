@@ -23,6 +23,7 @@ import yaml
 MAX_FILE_BYTES = 4 << 20
 MAX_NODES = 100_000  # after aliases are followed, so that a few lines cannot stand for billions
 MAX_DEPTH = 64
+MAX_DURATION = timedelta(days=3650)  # 10y: added to any time of day it is still a date
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,12 +227,12 @@ def parse_duration(text: str) -> timedelta:
     if not _DURATION.fullmatch(text):
         raise ValueError(f"{text!r} is not a duration; write a number and a unit: 500ms, 30s, 5m, 1h30m, 1d")
     try:
-        return sum(
-            (timedelta(seconds=int(n) * _UNITS_S[unit]) for n, unit in re.findall(r"(\d+)(ms|[smhdwy])", text)),
-            timedelta(0),
-        )
-    except (OverflowError, ValueError):
-        raise ValueError(f"{text[:40]!r} is too long a duration") from None
+        seconds = sum(int(n) * _UNITS_S[unit] for n, unit in re.findall(r"(\d+)(ms|[smhdwy])", text))
+    except (OverflowError, ValueError):  # more digits than a number may have
+        seconds = math.inf
+    if seconds > MAX_DURATION.total_seconds():
+        raise ValueError(f"{text[:40]!r} is too long a duration; 10y is the longest")
+    return timedelta(seconds=seconds)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

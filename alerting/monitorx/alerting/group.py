@@ -96,11 +96,11 @@ class Groups:
             self._groups.pop((group.key, group.route.receiver), None)
         return [key for key, alert in over.items() if not self._is_held(key, alert)]
 
-    def move(self, back: timedelta) -> None:
-        """The clock went back by that much: so do all times."""
+    def move(self, back: timedelta, now: datetime) -> None:
+        """The clock went back by that much, to *now*: so do all times that are later, and when groups are due."""
         for group in self._groups.values():
-            group.due -= back
-            group.alerts = {key: moved(alert, back) for key, alert in group.alerts.items()}
+            group.due -= back  # always: one that is looked at too early is only looked at once more
+            group.alerts = {key: moved(alert, back, now) for key, alert in group.alerts.items()}
 
     def _is_held(self, fingerprint: str, alert: Alert) -> bool:
         """True if some group still has the alert."""

@@ -17,6 +17,7 @@ from monitorx.alerting.config import AlertingConfig, Integration
 from monitorx.alerting.group import Group, Groups
 from monitorx.alerting.notification import GIVE_UP_AFTER, Notification
 from monitorx.alerting.notify import LogEntry, News, Pipeline, Reason, news
+from monitorx.alerting.state import earlier
 from monitorx.alerting.store import AuditRow, Commit, LogKey, OutboxRow, Restored
 
 POSITION_EVERY = timedelta(seconds=1)  # how often a position alone is worth a write
@@ -135,7 +136,7 @@ class Ledger:
         if row.channel in group.blocked:
             group.blocked.discard(row.channel)
             self._flush(group, [it for it in self._integrations(group) if it.id == row.channel], now)
-        self._forget(group, now)
+        self._forget(group)
 
     def turn(self, now: datetime) -> Commit | None:
         """What is to be written now, None if it can wait. Flushes the groups that are due."""
@@ -185,19 +186,19 @@ class Ledger:
             self._tell(log_key, None)
 
     def _follow(self, now: datetime) -> None:
-        """Let every time go back with a clock that went back, so that what runs goes on from where it was."""
+        """Let what is later than *now* go back with a clock that went back, so that what runs goes on from there."""
         back, self._now = self._now - now, now
         if back < CLOCK_JUMP:
             return
-        _log.warning("the clock went back by %.0f s: so do the times of alerts", back.total_seconds())
+        _log.warning("the clock went back by %.0f s: so do the times of alerts that are later", back.total_seconds())
         self._audit(now, "clock_went_back", "", f"{back.total_seconds():.0f} s")
-        self._board.move(back)
-        self._groups.move(back)
-        self._position_written_at -= back
+        self._board.move(back, now)
+        self._groups.move(back, now)
+        self._position_written_at = earlier(self._position_written_at, back, now)
         self._commit.alerts.update(self._board.standing)
         self._commit.members.update((key, alert) for group in self._groups for key, alert in group.alerts.items())
         for key, entry in list(self._log.items()):
-            self._tell(key, replace(entry, at=entry.at - back))
+            self._tell(key, replace(entry, at=earlier(entry.at, back, now)))
 
     def _last_told(self, group: Group) -> datetime | None:
         told = (self._log.get((group.key, it.id)) for it in self._integrations(group))
@@ -218,25 +219,31 @@ class Ledger:
         audible = self._pipeline.audible(list(group.alerts.values()), now)
         kept = {id(alert) for alert in audible}
         alerts = {key: alert for key, alert in group.alerts.items() if id(alert) in kept}
+        late = _late(group, now)
         for integration in integrations:
+            key = (group.key, integration.id)
+            is_free = key not in self._on_the_way
             if alerts and integration.id not in self._gone:
                 self._dedup(group, integration, alerts, now)
-        self._forget(group, now)
+            if is_free:
+                self._give_up(key, late)
+        self._forget(group)
 
-    def _forget(self, group: Group, now: datetime) -> None:
-        """Take out what is over, once everybody has heard of it or it is too long ago to be told."""
-        over = {key: alert for key, alert in group.alerts.items() if alert.state is State.RESOLVED}
+    def _give_up(self, key: LogKey, late: frozenset[str]) -> None:
+        """Say no more of what has been over for too long; there was a chance to say it just now."""
+        entry = self._log.get(key)
+        if entry is not None and entry.firing & late:
+            firing = entry.firing - late
+            self._tell(key, replace(entry, firing=firing) if firing else None)
+
+    def _forget(self, group: Group) -> None:
+        """Take out what is over, once nobody is to hear of it any more."""
+        over = [key for key, alert in group.alerts.items() if alert.state is State.RESOLVED]
         if not over:
             return
-        late = {key for key, alert in over.items() if alert.ends_at and now - alert.ends_at >= GIVE_UP_AFTER}
         unheard = self._unheard(group)
-        for fingerprint in self._groups.forget(group, [key for key in over if key in late or key not in unheard]):
+        for fingerprint in self._groups.forget(group, [key for key in over if key not in unheard]):
             self._commit.members[fingerprint] = None
-        for key in [(group.key, it.id) for it in self._integrations(group)] if late else ():
-            entry = self._log.get(key)
-            if entry is not None and entry.firing & late:
-                firing = entry.firing - late
-                self._tell(key, replace(entry, firing=firing) if firing else None)
 
     def _unheard(self, group: Group) -> frozenset[str]:
         """The alerts whose end a channel must be told yet, or again if the message that tells it is refused."""
@@ -277,7 +284,9 @@ class Ledger:
             external_url=self._external_url,
         )
         entry = self._log.get((group.key, integration.id))
-        row = OutboxRow(integration.id, notification, entry.firing if entry is not None else frozenset())
+        # What has been over for too long is told now or never: it does not come back if the message is refused.
+        known = entry.firing - _late(group, now) if entry is not None else frozenset()
+        row = OutboxRow(integration.id, notification, known)
         self._on_the_way[row.key] = row
         self._commit.sent.append(row)
         self._audit(now, "notified", f"{integration.id} {notification_id}", found.reason.value)
@@ -325,6 +334,13 @@ class Ledger:
         if self._board.refused:
             self._count("monitorx_alerting_alerts_refused_total", {}, self._board.refused)
             self._board.refused = 0
+
+
+def _late(group: Group, now: datetime) -> frozenset[str]:
+    """The alerts that were over so long ago that their end is given up."""
+    return frozenset(
+        key for key, alert in group.alerts.items() if alert.ends_at and now - alert.ends_at >= GIVE_UP_AFTER
+    )
 
 
 def _moments(restored: Restored) -> Iterator[datetime]:

@@ -133,10 +133,17 @@ def weight(observation: Observation, *, about_data: bool) -> int:
     return {Condition.BREACHED: 2, Condition.OK: 1}.get(_judged(observation), 0)
 
 
-def moved(alert: Alert, back: timedelta) -> Alert:
-    """*alert* with all its times earlier by *back*."""
-    ends_at = None if alert.ends_at is None else alert.ends_at - back
-    return replace(alert, active_at=alert.active_at - back, starts_at=alert.starts_at - back, ends_at=ends_at)
+def moved(alert: Alert, back: timedelta, now: datetime) -> Alert:
+    """*alert* after the clock went back to *now*; its times stay in their order."""
+    active_at = earlier(alert.active_at, back, now)
+    starts_at = max(earlier(alert.starts_at, back, now), active_at)
+    ends_at = None if alert.ends_at is None else max(earlier(alert.ends_at, back, now), starts_at)
+    return replace(alert, active_at=active_at, starts_at=starts_at, ends_at=ends_at)
+
+
+def earlier(at: datetime, back: timedelta, now: datetime) -> datetime:
+    """*at* by a clock that went back to *now*; a time that is not later is from before it was ahead, and stays."""
+    return at - back if at > now else at
 
 
 def _judged(observation: Observation) -> Condition:
