@@ -29,6 +29,25 @@ def test_a_word_is_kept_when_it_changes_and_once_a_pane() -> None:
     assert kept(log, PANE_NS, verdict("a", "ok"), verdict("b", "ok")) == [("a", "ok"), ("b", "ok")]
 
 
+def test_label_sets_beyond_the_bound_are_kept_once_a_pane() -> None:
+    log = VerdictLog("default", most=2)
+    all_ok = [verdict(model, "ok") for model in "abcd"]
+
+    assert kept(log, 0, *all_ok) == [("a", "ok"), ("b", "ok"), ("c", "ok"), ("d", "ok")]
+    assert kept(log, 1, *all_ok, verdict("e", "ok")) == []
+    assert kept(log, 2, verdict("b", "breached"), verdict("d", "breached")) == [("b", "breached")]
+    assert kept(log, PANE_NS, *reversed(all_ok)) == [("d", "ok"), ("c", "ok"), ("b", "ok"), ("a", "ok")]
+    assert kept(log, PANE_NS + 1, *all_ok) == []
+
+
+def test_what_was_said_in_an_earlier_pane_takes_no_room() -> None:
+    log = VerdictLog("default", most=1)
+    kept(log, 0, verdict("old", "ok"))
+    kept(log, PANE_NS, verdict("a", "ok"))
+
+    assert kept(log, PANE_NS + 1, verdict("a", "breached"), verdict("old", "ok")) == [("a", "breached")]
+
+
 def failed(rule: str, words: str) -> Verdict:
     return Verdict(rule, {}, None, 0.5, "error", (0, PANE_NS), {"error": words})
 
@@ -82,6 +101,37 @@ def test_a_rule_is_over_it_when_it_has_judged_something_and_not_by_silence() -> 
     )
 
     assert said == [[warning("Hot", "a gauge")], [], [], [over("Hot")], [warning("Hot", "a gauge")]]
+
+
+def of(service: str, state: Literal["ok", "no_data", "error"]) -> Verdict:
+    evidence = {"error": "a gauge"} if state == "error" else {}
+    return Verdict("Hot", {"service": service}, None, 0.5, state, (0, PANE_NS), evidence)
+
+
+def test_a_rule_that_cannot_be_judged_for_one_group_is_told_of_with_the_group() -> None:
+    failing = Failing()
+
+    said = told(failing, [of("cart", "ok"), of("toy", "error"), of("trial", "error")])
+
+    assert said == [[warning("Hot", 'a gauge (for service="toy")')]]
+    assert failing.words == {"Hot": 'a gauge (for service="toy")'}
+
+
+def test_a_rule_is_over_one_group_when_that_is_judged_or_gone_and_not_by_its_silence() -> None:
+    failing = Failing()
+
+    said = told(
+        failing,
+        [of("cart", "ok"), of("toy", "error")],
+        [of("cart", "ok"), of("toy", "no_data")],
+        [of("cart", "ok"), of("toy", "error")],
+        [of("cart", "ok"), of("toy", "ok")],
+        [of("cart", "ok"), of("toy", "error")],
+        [of("cart", "ok")],
+    )
+
+    words = 'a gauge (for service="toy")'
+    assert said == [[warning("Hot", words)], [], [], [over("Hot")], [warning("Hot", words)], [over("Hot")]]
 
 
 def test_a_rule_that_is_gone_fails_no_more() -> None:

@@ -144,13 +144,47 @@ def test_any_metric_is_measured_by_its_name(text: str, expected: Any) -> None:
     assert said(text, machine()) == expected
 
 
-def test_what_cannot_be_judged_is_an_error_counted() -> None:
+def test_a_group_that_cannot_be_judged_is_an_error_and_the_others_are_judged() -> None:
+    windows = Windows(watch={"errors.seen"})
+    counter = {"name": "errors.seen", "type": "sum", "monotonic": True}
+    add(
+        windows,
+        points(
+            {**counter, "service": "cart", "value": 650.0},
+            gauge("errors.seen", 1.0, service="toy"),
+            gauge("errors.seen", 2.0, service="trial"),
+        ),
+    )
     counted: list[Any] = []
 
-    (verdict,) = evaluate(rule('rate("temperature"[1m]) > 1'), machine(), NOW, count=lambda *each: counted.append(each))
+    verdicts = evaluate(
+        rule("rate(errors.seen[1m]) > 5 by (service)"), windows, NOW, count=lambda *each: counted.append(each)
+    )
 
-    assert (verdict.state, verdict.value, verdict.labels) == ("error", None, {})
-    assert verdict.evidence == {"error": "ValueError: temperature is a gauge: it has no rate; use avg, max or last"}
+    words = "errors.seen is a gauge: it has no rate; use avg, max or last"
+    assert [(each.labels, each.state, each.value, each.evidence.get("error")) for each in verdicts] == [
+        ({"service": "cart"}, "breached", 10.0, None),
+        ({"service": "toy"}, "error", None, words),
+        ({"service": "trial"}, "error", None, words),
+    ]
+    assert counted == [("monitorx_rule_failures_total", {"rule": "R"}, 1.0)]
+
+
+class Broken(Windows):
+    """Windows that cannot be read."""
+
+    def totals(self, *args: Any, **more: Any) -> Any:
+        raise RuntimeError("a bug")
+
+
+def test_a_rule_that_fails_is_one_error_counted() -> None:
+    counted: list[Any] = []
+
+    verdicts = evaluate(rule("sum(errors) > 1 by (model)"), Broken(), NOW, count=lambda *each: counted.append(each))
+
+    assert [(each.labels, each.state, each.value, each.evidence) for each in verdicts] == [
+        ({}, "error", None, {"error": "RuntimeError: a bug"})
+    ]
     assert counted == [("monitorx_rule_failures_total", {"rule": "R"}, 1.0)]
 
 

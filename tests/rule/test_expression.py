@@ -142,8 +142,8 @@ def test_comparisons(comparison: str, below: bool, equal: bool, above: bool) -> 
             id="kind misspelt",
         ),
         pytest.param(
-            "ratio(errors, requests{kind!='image'}) > 1%",
-            29,
+            "ratio(errors, requests{kind='image'}) > 1%",
+            28,
             "no model is of the kind image; known: llm, tabular, vision",
             id="no such kind",
         ),
@@ -161,7 +161,23 @@ def test_comparisons(comparison: str, below: bool, equal: bool, above: bool) -> 
         ),
         pytest.param("ratio(errors, requests) > 1", 26, "so > 1 never holds; did you mean 1%?", id="share over all"),
         pytest.param("ratio(errors, requests) < 99", 26, "so < 99 always holds; did you mean 99%?", id="percent bare"),
-        pytest.param("ratio(errors, requests) < 0", 26, "so < 0 never holds", id="share under none"),
+        pytest.param("ratio(errors, requests) < 0", 26, "< 0 never holds; did you mean <= 0?", id="share under none"),
+        pytest.param(
+            "ratio(errors, requests) >= 0", 27, "so >= 0 always holds; did you mean > 0?", id="share of none or more"
+        ),
+        pytest.param(
+            "ratio(errors, requests) <= 1.0", 27, "so <= 1.0 always holds; did you mean 1%?", id="share at most all"
+        ),
+        pytest.param(
+            "ratio(errors, requests) > 100%", 26, "0 to 1, so > 100% never holds", id="share over all in percent"
+        ),
+        pytest.param("ratio(errors, requests) > -5%", 26, "so > -5% always holds", id="share over less than none"),
+        pytest.param("ratio(errors, requests) != 2", 27, "so != 2 always holds", id="share unlike what it cannot be"),
+        pytest.param("ratio(errors, tokens) > -1", 24, "what is measured is never below 0, so > -1 always", id="ratio"),
+        pytest.param("p95(latency) > -1s", 15, "measured is never below 0, so > -1s always holds", id="time under 0"),
+        pytest.param("rate(requests) < 0", 17, "so < 0 never holds; did you mean <= 0?", id="rate under none"),
+        pytest.param("sum(errors) >= 0", 15, "so >= 0 always holds; did you mean > 0?", id="none or more"),
+        pytest.param("sum(cost_usd) == -5", 17, "so == -5 never holds", id="cost like what it cannot be"),
         pytest.param(
             "ratio(requests{model='a', version='1'}, requests{model='a'}) >= 2", 64, "never holds", id="one of all"
         ),
@@ -185,6 +201,14 @@ def test_errors_say_where_and_what_would_be_right(text: str, position: int, mess
         pytest.param("ratio(requests, errors) > 5", id="the other way round"),
         pytest.param("p95(latency{kind=~'llm|image'}) > 1", id="one of the kinds is there"),
         pytest.param("p95(latency{kind!~'llm|.*m'}) > 1", id="not some kinds"),
+        pytest.param("p95(latency{kind!='embedding'}) > 1", id="not a kind that there is not"),
+        pytest.param("p95(latency{kind!~'aud.*'}) > 1", id="not like a kind that there is not"),
+        pytest.param("rate(requests) < 0.1", id="few call"),
+        pytest.param("rate(requests) <= 0", id="nobody calls, as a rate"),
+        pytest.param("sum(requests) == 0", id="nobody calls, as a sum"),
+        pytest.param("sum(requests) != 0", id="somebody calls"),
+        pytest.param("max(latency) > 0s", id="anything takes time"),
+        pytest.param("max(my.gauge) >= 0", id="a metric may be below 0"),
         pytest.param("max(my.gauge{kind='image'}) > 1", id="an attribute called kind"),
     ],
 )

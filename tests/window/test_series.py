@@ -2,6 +2,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from monitorx.backend.window import Bounds, Reading, Windows
 from tests.window.build import NOW, SECOND, add, gauge, points
 
@@ -83,3 +85,14 @@ def test_series_beyond_the_bound_are_left_out_and_counted() -> None:
 
     assert list(read(windows, "instance")) == [("i1",)]
     assert counted == [("monitorx_window_dropped_total", {"reason": "series"}, 1.0)]
+
+
+@pytest.mark.parametrize("gauge_first", [True, False])
+def test_counters_together_with_a_gauge_have_no_rate_whichever_came_first(gauge_first: bool) -> None:
+    windows = Windows(watch=["temperature"])
+    counter = {"name": "temperature", "type": "sum", "monotonic": True, "value": 30.0, "instance": "i2"}
+    rows = [gauge("temperature", 20.0), counter]
+
+    add(windows, points(*(rows if gauge_first else reversed(rows))))
+
+    assert {group: reading.is_level for group, reading in read(windows).items()} == {(): True}

@@ -14,15 +14,18 @@ from monitorx.backend.window import Reading, Totals, Windows
 
 _log = logging.getLogger(__name__)
 
+_FAILURES = "monitorx_rule_failures_total"
+
 Group = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A value (None where there is nothing to measure) and how many events it rests on."""
+    """A value (None where there is nothing to measure), how many events it rests on, and why it cannot be judged."""
 
     value: float | None
     events: float
+    error: str = ""
 
 
 def evaluate(
@@ -35,17 +38,20 @@ def evaluate(
     """
     One verdict for each group that has data in the window or had some lately; without `by` there is always one.
 
-    Raises nothing: what goes wrong is a verdict with the state `error`, counted.
+    Raises nothing: a group that cannot be judged has the state `error`, and so has the whole rule where it fails;
+    either is counted, once for the rule.
     """
     expression = rule.expression
     span = windows.span(expression.window, now_ns)
     try:
         measured = _measure(rule, windows, now_ns)
     except Exception as error:  # noqa: BLE001  a rule that fails must not stop the others
-        count("monitorx_rule_failures_total", {"rule": rule.name}, 1.0)
+        count(_FAILURES, {"rule": rule.name}, 1.0)
         _log.debug("rule %s failed", rule.name, exc_info=True)  # several times a second; `verdicts` warns once
         evidence = {ERROR: f"{type(error).__name__}: {error}"}
         return [Verdict(rule.name, {}, None, expression.threshold, "error", span, evidence)]
+    if any(each.error for each in measured.values()):
+        count(_FAILURES, {"rule": rule.name}, 1.0)
     words = _words(span)  # once: there may be thousands of groups
     return [_verdict(rule, group, measured[group], span, words) for group in sorted(measured)]
 
@@ -111,7 +117,8 @@ def _of_metric(rule: Rule, reading: Reading, now_ns: int) -> Measured:
     function = rule.expression.function
     if function == "rate":
         if reading.is_level:
-            raise ValueError(f"{rule.expression.of.measure.name} is a gauge: it has no rate; use avg, max or last")
+            name = rule.expression.of.measure.name
+            return Measured(None, reading.count, f"{name} is a gauge: it has no rate; use avg, max or last")
         return Measured(reading.total / _seconds(rule, now_ns), reading.count)
     value = {
         "avg": reading.sum / reading.count if reading.count else math.nan,
@@ -127,6 +134,9 @@ def _verdict(rule: Rule, group: Group, measured: Measured, span: tuple[int, int]
     expression = rule.expression
     labels = {name: value for name, value in zip(expression.by, group, strict=True) if value}
     evidence = {WINDOW: words, EVENTS: f"{measured.events:g}"}
+    if measured.error:
+        evidence[ERROR] = measured.error
+        return Verdict(rule.name, labels, None, expression.threshold, "error", span, evidence)
     if measured.value is None or measured.events < rule.min_events:
         if measured.value is not None:
             evidence[MIN_EVENTS] = f"{rule.min_events:g}"

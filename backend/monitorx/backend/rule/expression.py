@@ -25,7 +25,7 @@ from monitorx.backend.rule.measure import (
     Measure,
     Selector,
 )
-from monitorx.backend.rule.possible import COMPARISONS, is_share, unknown_kind, unreachable
+from monitorx.backend.rule.possible import COMPARISONS, unknown_kind, unreachable
 from monitorx.backend.rule.token import ExpressionError, Kind, Token, tokens
 from monitorx.backend.window import PANE_NS
 
@@ -101,8 +101,8 @@ class _Parser:
         comparison = self._comparison()
         limit = self._peek()
         threshold = self._threshold(function.text, of.measure)
-        if to is not None and is_share(of, to) and (words := unreachable(comparison, threshold)):
-            raise ExpressionError(limit.position, f"{of.measure.name} are part of {to.measure.name}: {words}")
+        if words := unreachable(of, to, comparison, threshold, limit.text):
+            raise ExpressionError(limit.position, words)
         by = self._by(of.measure)
         end = self._peek()
         if end.kind is not Kind.END:

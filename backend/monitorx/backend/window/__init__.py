@@ -6,7 +6,7 @@ from monitorx.backend.window.latency import LatencyHistogram
 from monitorx.backend.window.pane import METRIC, PANE_NS, SPAN, PaneKey, PanePartial
 from monitorx.backend.window.series import Reading
 from monitorx.backend.window.totals import Totals
-from monitorx.backend.window.windows import KNOWN, Bounds, Windows
+from monitorx.backend.window.windows import KNOWN, RETURN, Bounds, Windows
 
 __all__ = [
     "AHEAD_NS",
@@ -14,6 +14,7 @@ __all__ = [
     "METRIC",
     "OTHER",
     "PANE_NS",
+    "RETURN",
     "SPAN",
     "Bounds",
     "LatencyHistogram",

@@ -48,7 +48,8 @@ class Reading:
     total: float = 0.0
 
     def merge(self, other: "Reading") -> None:
-        """Add *other*; `total` is left alone."""
+        """Add *other*; `total` is left alone. Together with a level nothing adds up."""
+        self.is_level = self.is_level or other.is_level
         self.count += other.count
         self.sum += other.sum
         self.min, self.max = _smaller(self.min, other.min), -_smaller(-self.max, -other.max)

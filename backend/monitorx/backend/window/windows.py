@@ -26,7 +26,7 @@ from monitorx.backend.window.totals import Meters, Totals
 Group = tuple[str, ...]
 _Place = tuple[PaneKey, int]
 KNOWN = timedelta(hours=1)  # how long it is known, at least, that there was a group
-_RETURN = timedelta(minutes=1)  # senders may be on their way back after a start: nothing is missing yet
+RETURN = timedelta(minutes=1)  # senders may be on their way back after a start: nothing is missing yet
 _METERED = timedelta(minutes=5)  # metrics come once a minute by default: spans do not step in between two of them
 _LATELY = timedelta(minutes=10)  # how long it is said of a sender that it does something wrong
 
@@ -105,7 +105,7 @@ class Windows:
         for start in [start for start in self._open if start + PANE_NS + self._lateness_ns <= now_ns]:
             self._close(start)
         self._begun_ns = self._begun_ns or now_ns
-        self._is_settled = now_ns - self._begun_ns >= _ns(_RETURN)
+        self._is_settled = now_ns - self._begun_ns >= _ns(RETURN)
         self._judged_from_ns, _ = self.span(self._bounds.retain, now_ns)
         before = now_ns - self._retain_ns - PANE_NS
         self._closed.drop(before)
