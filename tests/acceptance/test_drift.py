@@ -1,5 +1,7 @@
 """Sketches of a shifted feature become an alert that names model and feature, over a kill, and no other."""
 
+import json
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from monitorx.sketch import Anchor
+from tests.support.otlp import spans
 from tests.support.server import Server, until
 from tests.support.sketching import sketches
 
@@ -17,6 +20,15 @@ groups:
       - alert: InputDrifts
         expr: max(drift_score[10s]) > 0 by (model, feature)
         annotations: {summary: "{{ $labels.model }}: {{ $labels.feature }} has drifted"}
+route: {receiver: none, group_wait: 0s}
+receivers: [{name: none}]
+"""
+BUSY = """
+groups:
+  - name: calls
+    rules:
+      - alert: Busy
+        expr: rate(requests[10s]) > 0 by (model)
 route: {receiver: none, group_wait: 0s}
 receivers: [{name: none}]
 """
@@ -86,3 +98,25 @@ def test_a_feature_whose_values_go_missing_is_told_by_the_api(tmp_path: Path) ->
     assert {(each["feature"], each["events"], each["score"], each["drifted"]) for each in small} == {
         ("age", 0.0, None, False)
     }
+
+
+def test_a_file_that_somebody_else_has_locked_holds_up_neither_rules_nor_store(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "drift.sqlite"
+
+    with Server(tmp_path, config=BUSY, env=SETTINGS | {"MONITORX_LOG_FORMAT": "json"}) as server:
+        with sqlite3.connect(path, isolation_level=None) as backup:
+            backup.execute("BEGIN IMMEDIATE")
+            send(server, np.random.default_rng(5), older=0.0)
+            assert server.post("traces", spans([b"12345678"]).SerializeToString()) == 200
+            until(lambda: server.get("/api/v1/alerts")["alerts"])
+            until(lambda: server.get("/api/v1/inferences")["inferences"])
+            health = until(lambda: (found := server.get("/api/v1/health"))["status"] == "degraded" and found)
+            backup.execute("ROLLBACK")
+        until(lambda: server.get("/api/v1/health")["status"] == "ok")
+    log = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
+
+    assert {name: part["message"] for name, part in health["parts"].items() if part["status"] != "ok"} == {
+        "rules": f"the step drift_state fails and is passed over: StorageError: {path} cannot be written:"
+        " database is locked"
+    }
+    assert [line["step"] for line in log if line["level"] == "error"] == ["drift_state"]

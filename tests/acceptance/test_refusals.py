@@ -155,6 +155,28 @@ def test_a_size_that_grpc_cannot_say_is_one_line(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        pytest.param(
+            "--api={long}",
+            "--api: '{cut}...' cannot be used: HOST:PORT is expected, for example 127.0.0.1:4318 or [::1]:4318",
+            id="a setting",
+        ),
+        pytest.param(
+            "--data-dir={long}", "--data-dir: {cut}x...x cannot be written: File name too long", id="a folder"
+        ),
+        pytest.param("--config={long}", "{cut}x...: cannot be read: File name too long", id="a file"),
+    ],
+)
+def test_a_value_that_fills_the_screen_is_cut(tmp_path: Path, option: str, words: str) -> None:
+    command = [*Server(tmp_path).command(), option.format(long="x" * 5000)]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, cwd=tmp_path)
+
+    assert (done.returncode, done.stderr) == (1, f"monitorx serve: {words.format(cut='x' * 199)}\n")
+
+
 @pytest.mark.parametrize("name", ["alerting.sqlite", "models.sqlite", "drift.sqlite", "telemetry.duckdb"])
 def test_a_damaged_file_is_one_line_with_what_to_do(tmp_path: Path, name: str) -> None:
     file = tmp_path / "data" / name

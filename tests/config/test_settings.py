@@ -70,7 +70,20 @@ def test_a_flag_wins_over_the_environment() -> None:
         ),
         pytest.param({"MONITORX_DECODE_THREADS": "two"}, {}, "a whole number is expected", id="not a whole number"),
         pytest.param({"MONITORX_DRIFT_WINDOW": "two"}, {}, "a number is expected", id="not a number"),
-        pytest.param({"MONITORX_RETENTION_HOURS": "-1"}, {}, "a number above 0", id="negative"),
+        pytest.param(
+            {"MONITORX_RETENTION_HOURS": "1e-9"},
+            {},
+            "MONITORX_RETENTION_HOURS: '1e-9' cannot be used: a number from 1 to 876000 is expected",
+            id="everything would be deleted",
+        ),
+        pytest.param({}, {"retention_hours": "1e308"}, "a number from 1 to 876000", id="no time is that long"),
+        pytest.param({"MONITORX_RETENTION_HOURS": "nan"}, {}, "a number from 1 to 876000", id="not a number at all"),
+        pytest.param({"MONITORX_DRIFT_WINDOW": "1e308"}, {}, "a number from 1 to 500000", id="no window is that long"),
+        pytest.param({"MONITORX_DECODE_THREADS": "257"}, {}, "a number from 1 to 256", id="too many threads"),
+        pytest.param(
+            {"MONITORX_MAX_INFLIGHT_BYTES": "9" * 30}, {}, "a number from 1 to 1099511627776", id="no memory has that"
+        ),
+        pytest.param({"MONITORX_DECODE_THREADS": "9" * 5000}, {}, "a whole number is", id="more digits than are read"),
         pytest.param(
             {"MONITORX_MAX_BODY_BYTES": "2147483648"},
             {},
@@ -78,12 +91,40 @@ def test_a_flag_wins_over_the_environment() -> None:
             id="more than gRPC can say",
         ),
         pytest.param({"MONITORX_MAX_BODY_BYTES": "0"}, {}, "a number from 1 to 2147483647", id="nothing fits"),
+        pytest.param(
+            {"MONITORX_OTLP_HTTP": f"{'a' * 70}:4318"},
+            {},
+            f"MONITORX_OTLP_HTTP: '{'a' * 70}:4318' cannot be used: HOST:PORT is expected",
+            id="a name that no host can have",
+        ),
+        pytest.param(
+            {"MONITORX_MAX_INFLIGHT_BYTES": "1"},
+            {},
+            "MONITORX_MAX_INFLIGHT_BYTES: 1 is less than MONITORX_MAX_BODY_BYTES, 67108864, and one request may have "
+            "that; raise the first or lower the second",
+            id="no request would ever be taken",
+        ),
+        pytest.param(
+            {"MONITORX_EXTERNAL_URL": "nonsense"},
+            {},
+            "MONITORX_EXTERNAL_URL: 'nonsense' cannot be used: http:// or https:// and a host is expected",
+            id="no address",
+        ),
+        *(
+            pytest.param({}, {"external_url": text}, "--external-url: ", id=f"as address {text}")
+            for text in ("localhost:8000", "ftp://a", "http://", "http://:80", "http://a:x", "http://a b", "http://a?b")
+        ),
         pytest.param({"MONITORX_APPI": "127.0.0.1:1"}, {}, "MONITORX_APPI is not a setting", id="misspelt"),
     ],
 )
 def test_a_bad_setting_is_refused_by_name(environ: dict[str, str], flags: dict[str, str | None], words: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(words)):
         Settings.load(environ, flags)
+
+
+@pytest.mark.parametrize("url", ["", "http://localhost:8000", "https://a.example/monitorx/", "http://[::1]:8000"])
+def test_an_address_for_alerts_is_taken_as_it_is_written(url: str) -> None:
+    assert Settings.load({}, {"external_url": url}) == Settings(external_url=url)
 
 
 def test_what_kubernetes_sets_for_a_service_named_monitorx_is_passed_over() -> None:

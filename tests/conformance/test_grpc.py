@@ -186,6 +186,23 @@ def test_a_call_in_flight_is_answered_before_the_stop() -> None:
     asyncio.run(scenario())
 
 
+def test_a_connection_over_the_limit_is_closed_and_one_that_goes_makes_room() -> None:
+    async def scenario() -> None:
+        async with running(Accepted(), GrpcSettings(max_connections=3)) as server:
+            host, port = server.address.split(":")
+            idle = [await asyncio.open_connection(host, int(port)) for _ in range(5)]
+            ends = {asyncio.ensure_future(reader.read()) for reader, _ in idle}
+            while len(ends) > 3:
+                _, ends = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            assert (await server.failure()).code() is grpc.StatusCode.UNAVAILABLE
+            for _, writer in idle:
+                writer.close()
+            await asyncio.wait(ends)
+            assert await server.export(b"abc", wait_for_ready=True) == b""
+
+    asyncio.run(scenario())
+
+
 def test_health_says_that_every_service_is_served() -> None:
     async def scenario() -> None:
         async with running() as server:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from monitorx.backend.detector import FeatureKey, SQLiteState
+from monitorx.backend.detector.gather import CARRIED
 from monitorx.backend.errors import ConfigError, StorageError
 from monitorx.backend.storage.store import DriftRow
 from monitorx.sketch import Anchor
@@ -279,6 +280,44 @@ def test_a_state_that_cannot_be_written_is_written_with_the_next(world: World) -
     world.begin()
 
     assert [row.events for row in world.close(0)] == [400.0, 400.0]
+
+
+def test_a_state_that_was_not_written_for_long_leaves_nothing_of_windows_that_are_over(world: World) -> None:
+    world.send(0)
+    world.drift.save(1, stored=0)
+    for window in range(6):
+        world.send(window, n=100 if window == 4 else 400)
+        world.close(window)
+    waiting = world.drift._gathered.changed
+
+    world.drift.save(world.position, stored=0)
+    world.state.close()
+    kept = SQLiteState(world.path).read()
+
+    assert {start for start, _ in waiting} == {CARRIED}  # a feature each: it does not grow with time
+    assert (kept.windows, kept.position, len(kept.findings)) == ({}, 7, 12)
+
+
+def test_a_step_that_lives_on_passes_over_what_the_journal_tells_again(world: World) -> None:
+    world.send(0)
+    world.send(0, offset_s=6.0)
+
+    world.drift.resume(2)
+    world.add(1, 0)
+    world.drift.save(1, stored=0)
+    world.state.close()
+    world.begin()
+
+    assert world.drift.position == 2
+    assert [row.events for row in world.close(0)] == [800.0, 800.0]
+
+
+def test_a_full_disk_is_said_by_its_name(world: World) -> None:
+    world.state._connection.execute("PRAGMA max_page_count = 1")  # SQLite ends the transaction itself
+    world.send(0, n=4000)
+
+    with pytest.raises(StorageError, match="cannot be written: database or disk is full"):
+        world.drift.save(1, stored=0)
 
 
 NEWER = f"PRAGMA application_id = {0x4D584452}; PRAGMA user_version = 9; CREATE TABLE x (a)"

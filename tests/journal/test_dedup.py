@@ -1,12 +1,17 @@
 """The set of keys seen, against one that a child would write."""
 
+import itertools
+import sys
 from datetime import timedelta
+from types import FrameType
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from monitorx.backend import dedup
 from monitorx.backend.dedup import Seen, SeenState
 from monitorx.backend.errors import ConfigError
 
@@ -153,3 +158,30 @@ def test_it_begins_small_and_takes_less_than_16_bytes_a_key_when_full() -> None:
 def test_bounds_that_cannot_be_are_refused(arguments: dict[str, int | timedelta], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         Seen(**arguments)  # type: ignore[arg-type]  # the table mixes the types of the arguments
+
+
+def test_the_state_is_told_while_another_thread_adds() -> None:
+    seen, numbers = Seen(horizon=timedelta(seconds=60), salt=1), itertools.count(1)
+
+    def turn() -> None:
+        """A new generation begins, and the oldest one is forgotten."""
+        number = next(numbers)
+        add(seen, [number], number * 31 * SECOND_NS)
+
+    def between_lines(frame: FrameType, event: str, arg: object) -> Any:  # Any: itself
+        if frame.f_code.co_filename != dedup.__file__:
+            return None
+        turn()  # nothing is traced meanwhile
+        return between_lines
+
+    for _ in range(5):
+        turn()
+    tracing = sys.gettrace()
+    sys.settrace(between_lines)
+    try:
+        state = seen.state()
+    finally:
+        sys.settrace(tracing)
+
+    assert next(numbers) > 15
+    assert (state.keys, state.horizon) == (2, timedelta(seconds=60))

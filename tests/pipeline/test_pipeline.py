@@ -1,32 +1,37 @@
 """The path behind the journal when something stands in its way: a store that is stuck, a disk that fails, a stop."""
 
 import itertools
+import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from monitorx.alerting.alert import Observation
 from monitorx.backend.backlog import Backlog
 from monitorx.backend.batch import Signal
 from monitorx.backend.decode import Decoder
 from monitorx.backend.dedup import Seen
+from monitorx.backend.detector import Drift, RankLocationDetector, SQLiteState
 from monitorx.backend.errors import StorageError
 from monitorx.backend.ingest import decode_again
 from monitorx.backend.journal import Record
 from monitorx.backend.pipeline import Pace, Pipeline, State
 from monitorx.backend.rule import Rule, parse
 from monitorx.backend.storage.duckdb import DuckDBStore
-from monitorx.backend.storage.store import Commit, Selection
+from monitorx.backend.storage.store import Commit, DriftRow, Selection
 from monitorx.backend.window import AHEAD_NS, Windows
 from monitorx.backend.writer import Writer
 from tests.support.memory_journal import MemoryJournal
 from tests.support.otlp import spans
 from tests.support.server import until
+from tests.support.sketching import sketches
 
 FAST = Pace(
     evaluate=timedelta(milliseconds=5),
@@ -62,10 +67,52 @@ class BrokenJournal(MemoryJournal):
         return super().read(after)
 
 
+class NewJournal(MemoryJournal):
+    """Begun anew behind position 3; holds nothing yet."""
+
+    def end(self) -> int:
+        return 3
+
+
+class Finder:
+    """Stands for drift, and finds something at every evaluation; nothing of it is ever saved."""
+
+    found = 0
+    taken = 0
+
+    def add(self, batch: object, *, position: int, arrival_ns: int) -> None:
+        """Whatever comes."""
+
+    def evaluate(self, now_ns: int) -> None:
+        self.found += 1
+
+    def take(self) -> list[DriftRow]:
+        ends, self.taken = range(self.taken, self.found), self.found
+        of = ("default", "fraud", "1", "age", "input", "rank_location", "small")
+        return [DriftRow(end, end + 1, *of, False, None, None, None, None, 1.0, "") for end in ends]
+
+    def scores(self, now_ns: int) -> Iterable[Any]:
+        return ()
+
+    def resume(self, position: int) -> None:
+        """Nothing was added."""
+
+    def save(self, position: int, *, stored: int) -> None:
+        raise StorageError("drift.sqlite cannot be written: the disk is full")
+
+
 class World:
     """A pipeline on a real store and a journal in memory."""
 
-    def __init__(self, folder: Path, journal: MemoryJournal | None = None, pace: Pace = FAST) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        journal: MemoryJournal | None = None,
+        pace: Pace = FAST,
+        *,
+        drift: Any = None,  # Any: Drift, or what stands for it
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
         self.store = StuckStore(folder / "store.duckdb")
         self.journal = journal or MemoryJournal()
         self.decoder = Decoder()
@@ -83,8 +130,9 @@ class World:
             self.observe,
             self.writer,
             tenant="default",
-            clock=time.time_ns,
+            clock=clock,
             count=ignore,
+            drift=drift,
             pace=pace,
         )
 
@@ -93,7 +141,7 @@ class World:
 
     def restore(self) -> State:
         restored = self.store.restore(0)
-        state = State(Seen(), Windows(), None, restored.position)
+        state = State(Seen(), Windows(), restored.position)
         state.windows.restore(restored.open_panes, restored.closed_panes, restored.cursors)
         for keys in self.journal.keys(0, restored.position):
             state.seen.add(keys.keys, keys.arrival_ns)
@@ -108,10 +156,12 @@ class World:
 
     def send(self, requests: int, each: int = 10) -> None:
         for _ in range(requests):
-            body = spans([next(self.ids).to_bytes(8) for _ in range(each)]).SerializeToString()
-            decoded = self.decoder.decode(Signal.TRACES, body, tenant="default", arrival_ns=time.time_ns())
-            record = Record(Signal.TRACES, "default", time.time_ns(), body, decoded.keys)
-            self.journal.append(record, self.told(decoded))
+            self.arrive(Signal.TRACES, spans([next(self.ids).to_bytes(8) for _ in range(each)]).SerializeToString())
+
+    def arrive(self, signal: Signal, body: bytes) -> None:
+        decoded = self.decoder.decode(signal, body, tenant="default", arrival_ns=time.time_ns())
+        record = Record(signal, "default", time.time_ns(), body, decoded.keys)
+        self.journal.append(record, self.told(decoded))
 
     def told(self, decoded) -> Callable[[int, Exception | None], None]:  # type: ignore[no-untyped-def]  # a Decoded
         return lambda position, _: self.backlog.put(position, time.time_ns(), decoded)
@@ -119,6 +169,11 @@ class World:
     def start(self) -> None:
         self.writer.start()
         self.pipeline.start()
+
+    def end(self) -> None:
+        self.pipeline.stop()
+        self.writer.stop(5)
+        self.store.close()
 
     def counted(self) -> tuple[float, int]:
         """Calls in panes, and rows."""
@@ -195,6 +250,99 @@ def test_a_journal_that_cannot_be_read_for_a_moment_ends_nothing(tmp_path: Path)
     world.store.close()
 
 
+def test_a_path_that_fails_is_in_the_log_once_for_each_cause(tmp_path: Path) -> None:
+    journal = BrokenJournal()
+    journal.faults = 3
+    world = World(tmp_path, journal)
+    world.send(5)
+
+    with capture_logs() as lines:
+        world.start()
+        until(lambda: world.counted() == (50.0, 50))
+    world.end()
+
+    assert [line["event"] for line in lines] == [
+        "the path behind the journal failed; beginning again at the store's state",
+        "the path behind the journal works again",
+    ]
+
+
+def test_a_state_of_drift_that_cannot_be_written_holds_up_neither_rules_nor_store(tmp_path: Path) -> None:
+    path = tmp_path / "drift.sqlite"
+    state = SQLiteState(path)
+    world = World(tmp_path, drift=Drift(RankLocationDetector(), state))
+    world.start()
+    backup = sqlite3.connect(path, isolation_level=None)
+    backup.execute("BEGIN IMMEDIATE")
+
+    world.arrive(Signal.METRICS, sketches({"age": [1.0] * 400}).SerializeToString())
+    world.send(5)
+    until(lambda: world.counted() == (50.0, 50) and world.pipeline.failing_steps)
+    said = world.pipeline.failing_steps
+    world.store.is_stuck = True  # and with it gone for a while as well
+    world.send(40)
+    until(lambda: world.pipeline.is_detached)
+    world.store.is_stuck = False
+    until(lambda: world.counted() == (450.0, 450), 30)
+    until(lambda: world.observed[-1][1] == 46)
+    trouble = world.pipeline.trouble
+    backup.execute("ROLLBACK")
+    backup.close()
+    until(lambda: not world.pipeline.failing_steps)  # though nothing arrives
+    world.end()
+    state.close()
+
+    assert said == {"drift_state": f"StorageError: {path} cannot be written: database is locked"}
+    assert trouble == ""
+    kept = SQLiteState(path)
+    # Once, though the journal has told it twice.
+    assert [sum(sketch.count for sketch in each) for each in kept.read().windows.values()] == [400.0]
+    kept.close()
+
+
+def test_what_drift_finds_while_the_store_is_stuck_is_stored_later(tmp_path: Path) -> None:
+    drift = Finder()
+    world = World(tmp_path, drift=drift)
+    world.start()
+    world.store.is_stuck = True
+    world.send(40)
+    until(lambda: world.pipeline.is_detached)
+
+    world.store.is_stuck = False
+    until(lambda: world.counted() == (400.0, 400), 30)
+    world.pipeline.stop()
+    world.writer.stop(5)
+    stored = world.store.drift(Selection("default", 0, 2**62), limit=100_000)
+    world.store.close()
+
+    assert [row.start_ns for row in reversed(stored)] == list(range(drift.found))
+
+
+def test_verdicts_and_findings_that_wait_are_let_go_of_as_rows_are(tmp_path: Path) -> None:
+    ticks = itertools.count(time.time_ns(), 10 * 10**9)  # every evaluation is in a pane of its own: a verdict each
+    world = World(tmp_path, clock=lambda: next(ticks))
+    world.start()
+    world.store.is_stuck = True
+
+    world.send(1)
+    until(lambda: world.pipeline.is_detached)
+    world.store.is_stuck = False
+    world.end()
+
+    assert world.observed[-1][1] == 1
+
+
+def test_rules_go_on_where_the_journal_was_taken_away(tmp_path: Path) -> None:
+    """A new journal begins behind all that store and alerting have seen; what is said before that is a replay."""
+    world = World(tmp_path, NewJournal())
+    world.start()
+
+    until(lambda: world.observed and world.writer.position == 3)
+    world.end()
+
+    assert {position for _, position in world.observed} == {3}
+
+
 def test_a_step_that_fails_is_said_for_as_long_as_it_does(world: World) -> None:
     world.alerting_fault = "alertname"
     world.start()
@@ -207,6 +355,19 @@ def test_a_step_that_fails_is_said_for_as_long_as_it_does(world: World) -> None:
 
     assert during == {"rules": "KeyError: 'alertname'"}
     assert world.pipeline.rule_count == 1
+
+
+@pytest.mark.parametrize(
+    ("evaluation_s", "is_fresh", "pause_s"),
+    [
+        pytest.param(0.01, True, 0.2, id="usual"),
+        pytest.param(0.01, False, 1.0, id="nothing arrives"),
+        pytest.param(3.0, True, 3.0, id="as long as it took"),
+        pytest.param(3600.0, True, 5.0, id="the machine stood still for an hour"),
+    ],
+)
+def test_rules_rest_after_an_evaluation(evaluation_s: float, is_fresh: bool, pause_s: float) -> None:
+    assert Pace().pause_s(evaluation_s, is_fresh=is_fresh) == pause_s
 
 
 def test_judging_that_takes_long_leaves_time_to_take_what_arrives(tmp_path: Path) -> None:

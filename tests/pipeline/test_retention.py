@@ -1,11 +1,17 @@
 """Retention: what a clock that is wrong must not delete."""
 
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from monitorx.backend.retention import Retention, SureClock
+from monitorx.backend.batch import BatchKind
+from monitorx.backend.retention import Retention, SureClock, newest_ns
+from monitorx.backend.storage.duckdb import DuckDBStore
+from monitorx.backend.storage.store import Commit
+from tests.storage.sample import ALL_TIME, columns, commit, later, pane
 
 DAY_S, HOUR_S = 86_400, 3_600
 KNOWN_S = 1_700_000_000
@@ -63,10 +69,40 @@ def test_a_clock_that_leaps_later_is_doubted_too() -> None:
     assert [machine.after(0), machine.after(600, ahead_s=DAY_S), machine.after(600)] == [0, 600, 1200]
 
 
-def test_without_records_the_clock_is_all_there_is() -> None:
+def test_where_nothing_is_held_the_clock_is_all_there_is() -> None:
     clock = SureClock(lambda: 5, lambda: 0.0, known_ns=None)
 
     assert clock.now_ns() == 5
+
+
+@pytest.mark.parametrize(
+    ("arrived_ns", "expected"),
+    [
+        pytest.param(None, later(3), id="no journal"),
+        pytest.param(later(2), later(3), id="a journal that ends before the store"),
+        pytest.param(later(9), later(9), id="a journal that is ahead of the store"),
+    ],
+)
+@pytest.mark.parametrize(
+    "held",
+    [
+        pytest.param(commit(1, closed=[pane(later(3))], opened=[pane(later(2))]), id="closed panes"),
+        pytest.param(commit(1, closed=[pane(later(2))], opened=[pane(later(3))]), id="open panes"),
+        pytest.param(commit(1, columns(BatchKind.METRIC, {"time_ns": later(3)}, {"time_ns": later(1)})), id="points"),
+    ],
+)
+def test_the_newest_time_is_that_of_the_journal_or_of_the_store(
+    tmp_path: Path, held: Commit, arrived_ns: int | None, expected: int
+) -> None:
+    with closing(DuckDBStore(tmp_path / "s.duckdb")) as store:
+        store.write(held)
+
+        assert newest_ns(store, arrived_ns, tenant=ALL_TIME.tenant) == expected
+
+
+def test_where_nothing_is_held_there_is_no_newest_time(tmp_path: Path) -> None:
+    with closing(DuckDBStore(tmp_path / "s.duckdb")) as store:
+        assert newest_ns(store, None, tenant=ALL_TIME.tenant) is None
 
 
 class Kept:

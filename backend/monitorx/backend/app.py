@@ -52,7 +52,7 @@ from monitorx.backend.journal import FileJournal
 from monitorx.backend.pipeline import Pipeline, State
 from monitorx.backend.receiver.grpc import GrpcReceiver, GrpcSettings
 from monitorx.backend.receiver.http import HttpReceiver, HttpSettings
-from monitorx.backend.retention import Retention, SureClock
+from monitorx.backend.retention import Retention, SureClock, newest_ns
 from monitorx.backend.rule import Rule, load, longest_window, watched_metrics
 from monitorx.backend.rule.threshold import WINDOW as THRESHOLD_WINDOW
 from monitorx.backend.storage.registry import Registry
@@ -137,18 +137,23 @@ class App:
         self._fitted = read_references(settings.reference)
         drift_state = SQLiteState(settings.data_dir / "drift.sqlite")
         self._stack.callback(drift_state.close)
-        restore = partial(self._restore, store, drift_state, rules)
+        restore = partial(self._restore, store, rules)
 
         # A journal that was taken away must not reuse positions that a sink holds already.
         held = restore()
-        at_least = max(held.position, alerting.position, held.drift.position if held.drift else 0)
+        drift = self._drift(drift_state, held.position)
+        at_least = max(held.position, alerting.position, drift.position)
         journal = FileJournal(settings.data_dir / "journal", after=at_least)
         self._stack.callback(journal.close)
+        # Before anything arrives: by a clock that is wrong now, that would be the newest.
+        known_ns = newest_ns(store, _last_arrival_ns(journal), tenant=_TENANT)
 
         decoder = Decoder(count=count)
         again = partial(decode_again, decoder)
         backlog = Backlog(journal, again, after=held.position, max_bytes=_BACKLOG_BYTES)
         writer = Writer(store, position=held.position, on_written=self._count_commit, count=count)
+        absences = Absences(time.monotonic)
+        absences.recall(rules, alerting.alerts(), store.keys, time.time_ns())
         pipeline = Pipeline(
             backlog,
             lambda: _recalled(restore(), journal),
@@ -158,7 +163,8 @@ class App:
             tenant=_TENANT,
             clock=time.time_ns,
             count=count,
-            absences=Absences(alerting.alerts(), now_ns=time.time_ns()),
+            drift=drift,
+            absences=absences,
         )
         ingest = IngestStep(
             journal,
@@ -182,7 +188,7 @@ class App:
             store,
             journal,
             lambda: writer.position,
-            SureClock(time.time_ns, time.monotonic, known_ns=_last_arrival_ns(journal)),
+            SureClock(time.time_ns, time.monotonic, known_ns=known_ns),
             keep=timedelta(hours=settings.retention_hours),
             count=count,
         )
@@ -201,7 +207,7 @@ class App:
         self._works = pipeline.is_alive
         self._is_ready = True
 
-    def _restore(self, store: Store, drift_state: SQLiteState, rules: Sequence[Rule]) -> State:
+    def _restore(self, store: Store, rules: Sequence[Rule]) -> State:
         """What the store holds; nothing is seen yet."""
         count, now_ns = self._telemetry.count, time.time_ns()
         retain = max(longest_window(rules), THRESHOLD_WINDOW)
@@ -213,7 +219,7 @@ class App:
         for name in watched_metrics(rules):
             recent = Selection(_TENANT, since_ns, now_ns + _ns(retain), {"name": name})
             windows.restore_points(store.points(recent, limit=_POINTS_A_METRIC), tenant=_TENANT)
-        return State(Seen(_HORIZON), windows, self._drift(drift_state, restored.position), restored.position)
+        return State(Seen(_HORIZON), windows, restored.position)
 
     def _drift(self, state: SQLiteState, stored: int) -> Drift:
         settings = self._settings
@@ -237,9 +243,9 @@ class App:
         )
         bounds = replace(bounds, max_connections=min(bounds.max_connections, self._files // 2))
         http = HttpReceiver(ingest, bounds, clock=time.time_ns, count=count)
-        grpc = GrpcReceiver(
-            ingest, GrpcSettings(max_message_bytes=settings.max_body_bytes), clock=time.time_ns, count=count
-        )
+        limits = GrpcSettings(max_message_bytes=settings.max_body_bytes)
+        limits = replace(limits, max_connections=min(limits.max_connections, self._files // 8))
+        grpc = GrpcReceiver(ingest, limits, clock=time.time_ns, count=count)
         for flag, address, receiver in (
             ("otlp_http", settings.otlp_http, http),
             ("otlp_grpc", settings.otlp_grpc, grpc),

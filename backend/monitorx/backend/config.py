@@ -11,10 +11,13 @@ from dataclasses import MISSING, dataclass, field, fields
 from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from monitorx.backend.errors import ConfigError
 
 MIB = 1 << 20
+TIB = 1 << 40
+CENTURY_HOURS = 876_000  # what is a time must fit into a timedelta, and nanoseconds into 64 bits
 MAX_INT32 = 2**31 - 1  # gRPC's options are 32 bits wide
 PREFIX = "MONITORX_"
 
@@ -35,7 +38,7 @@ class Address:
             ValueError: It is none of these.
         """
         found = re.fullmatch(r"(?:\[([^\[\]]+)\]|([^\[\]:]*)):(\d{1,5})", text)
-        if found is None or int(found[3]) > 65535 or not (found[1] is None or _is_ipv6(found[1])):
+        if found is None or int(found[3]) > 65535 or not (_is_ipv6(found[1]) if found[1] else _is_name(found[2])):
             raise ValueError("HOST:PORT is expected, for example 127.0.0.1:4318 or [::1]:4318")
         return cls(found[1] or found[2] or "127.0.0.1", int(found[3]))
 
@@ -47,6 +50,15 @@ def _is_ipv6(host: str) -> bool:
     try:
         IPv6Address(host)
     except ValueError:
+        return False
+    return True
+
+
+def _is_name(host: str) -> bool:
+    """Whether *host* can be looked up: sockets say of another that a codec failed."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
         return False
     return True
 
@@ -64,21 +76,11 @@ def _choice(*allowed: str) -> Any:  # Any: a parser for _setting
     return parse
 
 
-def _positive(kind: type[int] | type[float]) -> Any:  # Any: a parser for _setting
-    def parse(text: str) -> int | float:
-        value = kind(text)
-        if not 0 < value < float("inf"):
-            raise ValueError("a number above 0 is expected")
-        return value
-
-    return parse
-
-
-def _at_least(least: int | float, most: float = 500_000.0) -> Any:  # Any: a parser for _setting
+def _between(least: int | float, most: int) -> Any:  # Any: a parser for _setting
     def parse(text: str) -> int | float:
         value = type(least)(text)
         if not least <= value <= most:
-            raise ValueError(f"a number from {least} to {most:.10g} is expected")
+            raise ValueError(f"a number from {least:g} to {most} is expected")
         return value
 
     return parse
@@ -92,6 +94,21 @@ def _path(text: str) -> Path:
 
 def _paths(text: str) -> tuple[Path, ...]:
     return tuple(map(Path, _words(text)))
+
+
+def _url(text: str) -> str:
+    if text and not _is_url(text):
+        raise ValueError("http:// or https:// and a host is expected, for example https://monitorx.example.com")
+    return text
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        named = parts.hostname is not None and _is_name(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, brackets without an address
+        return False
+    return named and re.fullmatch(r"https?://[^\s?#]+", text, re.IGNORECASE) is not None
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -120,13 +137,13 @@ class Settings:
     log_format: str = _setting(
         "auto", _choice("auto", "json", "console"), "json, console, or auto: console on a terminal", "--log-format"
     )
-    max_body_bytes: int = _setting(64 * MIB, _at_least(1, most=MAX_INT32), "largest request after decompression, bytes")
+    max_body_bytes: int = _setting(64 * MIB, _between(1, MAX_INT32), "largest request after decompression, bytes")
     max_inflight_bytes: int = _setting(
-        256 * MIB, _positive(int), "requests held in memory before senders are told to wait, bytes"
+        256 * MIB, _between(1, TIB), "requests held in memory before senders are told to wait, bytes"
     )
-    decode_threads: int = _setting(2, _positive(int), "threads that decode requests")
+    decode_threads: int = _setting(2, _between(1, 256), "threads that decode requests")
     retention_hours: float = _setting(
-        24.0 * 15, _positive(float), "how long rows, panes and the journal are kept, hours"
+        24.0 * 15, _between(1.0, CENTURY_HOURS), "how long rows, panes and the journal are kept, hours"
     )
     cors_origins: tuple[str, ...] = _setting(
         (), _words, "browser origins that may send OTLP, comma-separated; none by default"
@@ -134,11 +151,20 @@ class Settings:
     reference: tuple[Path, ...] = _setting(
         (), _paths, "files of `monitorx reference fit`, comma-separated; without one references are frozen"
     )
-    drift_window: float = _setting(300.0, _at_least(1.0), "length of a window in which drift is judged, seconds")
-    reference_windows: int = _setting(
-        12, _at_least(1, most=500), "windows that a reference is frozen from, where no file gives one"
+    drift_window: float = _setting(
+        300.0, _between(1.0, 500_000), "length of a window in which drift is judged, seconds"
     )
-    external_url: str = _setting("", str, "the address of this server in alerts; the API's own by default")
+    reference_windows: int = _setting(
+        12, _between(1, 500), "windows that a reference is frozen from, where no file gives one"
+    )
+    external_url: str = _setting("", _url, "the address of this server in alerts; the API's own by default")
+
+    def __post_init__(self) -> None:
+        if self.max_inflight_bytes < self.max_body_bytes:
+            raise ConfigError(
+                f"MONITORX_MAX_INFLIGHT_BYTES: {self.max_inflight_bytes} is less than MONITORX_MAX_BODY_BYTES, "
+                f"{self.max_body_bytes}, and one request may have that; raise the first or lower the second"
+            )
 
     @classmethod
     def load(cls, environ: Mapping[str, str], flags: Mapping[str, str | None]) -> Self:
@@ -201,6 +227,6 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
 
 def _reason(error: ValueError) -> str:
     words = str(error)
-    if "invalid literal" in words:
+    if "invalid literal" in words or "Exceeds the limit" in words:  # of digits
         return "a whole number is expected"
     return "a number is expected" if "could not convert" in words else words

@@ -6,7 +6,6 @@ least the horizon, unless more keys than the bound arrive within it: then the ho
 """
 
 import secrets
-from collections import deque
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -57,7 +56,7 @@ class Seen:
     """
     A set of keys with a horizon.
 
-    What it answers depends on the order of calls only. Not safe in several threads at once.
+    What it answers depends on the order of calls only. Not safe in several threads at once, but for `state`.
 
     Args:
         horizon: For how long a key is kept at least, on the clock of arrivals.
@@ -82,7 +81,7 @@ class Seen:
         self._most_keys = max_keys // _GENERATIONS
         self._chunk_keys = min(_CHUNK_KEYS, self._most_keys)
         self._salt = np.uint64(secrets.randbits(64) if salt is None else salt)
-        self._generations: deque[_Generation] = deque([_Generation(0, 0, self._most_keys)])
+        self._generations: tuple[_Generation, ...] = (_Generation(0, 0, self._most_keys),)  # replaced as a whole
         self._now_ns = 0
         self._forgotten_ns: int | None = None
         self._duplicates = 0
@@ -109,13 +108,14 @@ class Seen:
         return is_new
 
     def state(self) -> SeenState:
-        """What it holds now."""
-        horizon_ns = self._horizon_ns
-        if self._forgotten_ns is not None:
-            horizon_ns = min(horizon_ns, self._now_ns - self._forgotten_ns)
+        """What it holds now; for any thread."""
+        tables = [generation.table for generation in self._generations]
+        horizon_ns, forgotten_ns = self._horizon_ns, self._forgotten_ns
+        if forgotten_ns is not None:
+            horizon_ns = min(horizon_ns, self._now_ns - forgotten_ns)  # now is read last: it never goes back
         return SeenState(
-            keys=sum(generation.table.count for generation in self._generations),
-            memory_bytes=sum(generation.table.memory_bytes for generation in self._generations),
+            keys=sum(table.count for table in tables),
+            memory_bytes=sum(table.memory_bytes for table in tables),
             horizon=timedelta(microseconds=horizon_ns // 1000),
             duplicates=self._duplicates,
             forgotten=self._forgotten,
@@ -152,9 +152,10 @@ class Seen:
             return
         # As large as the one before it was in the end, so a steady flow never pays for growing.
         expected_keys = int(current.table.count * _HEADROOM)
-        self._generations.appendleft(_Generation(self._now_ns, expected_keys, self._most_keys))
+        self._generations = (_Generation(self._now_ns, expected_keys, self._most_keys), *self._generations)
         while len(self._generations) > 1 and self._is_due(self._generations[-1]):
-            self._forget(self._generations.pop())
+            self._forget(self._generations[-1])
+            self._generations = self._generations[:-1]
 
     def _is_due(self, generation: "_Generation") -> bool:
         return len(self._generations) > _GENERATIONS or self._now_ns - generation.newest_ns > self._horizon_ns

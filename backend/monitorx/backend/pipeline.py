@@ -31,7 +31,8 @@ from monitorx.backend.verdicts import Failing, VerdictLog
 from monitorx.backend.window import AHEAD_NS, Windows
 from monitorx.backend.writer import Writer
 
-_MOST_TRANSITIONS = 10_000
+_MOST_KEPT = 10_000  # steps of alerts, and as many findings, while the store takes nothing
+_DRIFT_STATE = "drift_state"  # a step that is tried again though nothing arrives
 _log = structlog.get_logger(__name__)
 
 
@@ -49,6 +50,7 @@ class Pace:
         after_fault: Before the path is tried again.
         stop: How long a stop takes what waits in memory.
         last_commit: How long a stop waits for the store.
+        rest: How long rules rest, at most, after an evaluation that took long.
     """
 
     evaluate: timedelta = timedelta(milliseconds=200)
@@ -59,6 +61,17 @@ class Pace:
     after_fault: timedelta = timedelta(seconds=1)
     stop: timedelta = timedelta(seconds=5)
     last_commit: timedelta = timedelta(seconds=10)
+    rest: timedelta = timedelta(seconds=5)
+
+    def pause_s(self, evaluation_s: float, *, is_fresh: bool) -> float:
+        """
+        How long after an evaluation the next one begins; *is_fresh*: something has arrived since.
+
+        One that took long leaves as much time to what arrives. There is an end to it: a machine that stood still for
+        an hour in the middle of an evaluation must not be followed by an hour without rules.
+        """
+        usual = self.evaluate if is_fresh else self.idle
+        return max(usual.total_seconds(), min(evaluation_s, self.rest.total_seconds()))
 
 
 @dataclass(slots=True)
@@ -69,13 +82,11 @@ class State:
     Attributes:
         seen: What came before.
         windows: The panes.
-        drift: Compares features with their references; None: nobody does.
         position: Of the store.
     """
 
     seen: Seen
     windows: Windows
-    drift: Drift | None
     position: int
 
 
@@ -85,7 +96,8 @@ class Pipeline:
 
     Where the store takes nothing for long, memory cannot hold what waits: the pipeline then lets go of it and goes on
     judging what comes. Once the store answers again, it does what a start does: it begins at the store's state and
-    reads the rest from the journal. So nothing is lost or counted twice, and rules are judged all the while.
+    reads the rest from the journal. So nothing is lost or counted twice, and rules are judged all the while. Drift has
+    a file of its own and does not begin again: it passes over what it has taken already.
 
     Args:
         backlog: What arrives; stands at the position of what *restore* gives.
@@ -94,6 +106,7 @@ class Pipeline:
         observe: Takes what the rules say and the position they have seen; gives the alerts that changed state.
         tenant: Whose data it is.
         clock: Ns since epoch.
+        drift: Compares features with their references; None: nobody does.
         absences: Groups whose alerts say that data is missing.
 
     Attributes:
@@ -114,6 +127,7 @@ class Pipeline:
         tenant: str,
         clock: Callable[[], int],
         count: Count,
+        drift: Drift | None = None,
         absences: Absences | None = None,
         pace: Pace | None = None,
     ) -> None:
@@ -123,7 +137,7 @@ class Pipeline:
         self._judged: Sequence[Rule] = ()
         self._observe = observe
         self._clock, self._count = clock, count
-        self._absences = absences or Absences()
+        self._drift, self._absences = drift, absences or Absences(time.monotonic)
         self._pace = pace or Pace()
         self._rows: list[Batch] = []
         self._row_count = 0
@@ -135,6 +149,7 @@ class Pipeline:
         self._evaluated_s = self._committed_s = -1e9
         self._evaluation_s = 0.0
         self._fresh = False
+        self._fault = ""  # what the path failed of, until it comes to a commit again
         self._stopping = threading.Event()
         self._stop_by_s = 0.0
         self._thread = threading.Thread(target=self._run, name="pipeline", daemon=True)
@@ -183,15 +198,21 @@ class Pipeline:
                 self._step()
                 self.trouble = ""
             except Exception as error:  # noqa: BLE001  a path that has ended acknowledges on and tells nobody
-                self.trouble = f"{type(error).__name__}: {error}"
-                self._count("monitorx_pipeline_errors_total", {"step": "path"}, 1.0)
-                _log.exception("the path behind the journal failed; beginning again at the store's state")
-                self._detach()
-                self._stopping.wait(self._pace.after_fault.total_seconds())
+                self._begin_again(f"{type(error).__name__}: {error}")
             if is_last and self._is_done():
                 break
         if not self.is_detached and self._writer.wait_until_free(self._pace.last_commit.total_seconds()):
             self._guarded("commit", self._commit)
+
+    def _begin_again(self, words: str) -> None:
+        """The path has failed: let go of all, and try again at the store's state."""
+        self._count("monitorx_pipeline_errors_total", {"step": "path"}, 1.0)
+        if words != self._fault:  # once, not at every try
+            _log.exception("the path behind the journal failed; beginning again at the store's state")
+        self.trouble = self._fault = words
+        self.is_detached = True
+        self._let_go()
+        self._stopping.wait(self._pace.after_fault.total_seconds())
 
     def _is_done(self) -> bool:
         """Whether a stop has no more to take, or no more time to."""
@@ -211,6 +232,7 @@ class Pipeline:
             self._position = arrival.position
             if time.monotonic() >= until_s or self._is_full():
                 break
+        self._position = self._backlog.position  # past what cannot be read, or was taken away
         if self._is_due():
             began_s = time.monotonic()
             self._guarded("rules", self._judge)
@@ -218,7 +240,7 @@ class Pipeline:
             self._evaluation_s = self._evaluated_s - began_s
         if self.is_detached:
             self._let_go()
-        elif self._row_count >= self._pace.rows_held and not self._writer.is_free():
+        elif self._waiting >= self._pace.rows_held and not self._writer.is_free():
             self._detach()
         elif self._wants_commit():
             self._commit()
@@ -230,20 +252,22 @@ class Pipeline:
         self._let_go()
 
     def _let_go(self) -> None:
-        """Keep only what the journal cannot tell again: the last steps of alerts."""
+        """Keep only what the journal cannot tell again: the last steps of alerts, the last findings."""
         self._state.windows.take()
-        self._rows, self._row_count = [], 0
-        self._verdicts, self._findings = [], []
-        del self._transitions[:-_MOST_TRANSITIONS]
+        self._rows, self._row_count, self._verdicts = [], 0, []
+        del self._transitions[:-_MOST_KEPT], self._findings[:-_MOST_KEPT]
 
     def _reattach(self) -> None:
         """Begin where a start would."""
         self._state = self._restore()
+        if self._drift is not None:
+            self._drift.resume(self._position)
         self._position = self._committed = self._state.position
         self._rows, self._row_count = [], 0
         self._backlog.rewind(self._position)
         self.is_detached = False
-        _log.info("the store answers again; reading from the journal what it has not", position=self._position)
+        if not self._fault:
+            _log.info("the store answers again; reading from the journal what it has not", position=self._position)
 
     def _take(self, arrival: Arrival) -> None:
         for batch in self._new(arrival):
@@ -251,8 +275,8 @@ class Pipeline:
                 self._rows.append(Batch(arrival.position, _dated(batch, arrival.arrival_ns)))
                 self._row_count += batch.rows.num_rows
             self._state.windows.add(batch, arrival_ns=arrival.arrival_ns)
-            if self._state.drift is not None:
-                self._state.drift.add(batch, position=arrival.position, arrival_ns=arrival.arrival_ns)
+            if self._drift is not None:
+                self._drift.add(batch, position=arrival.position, arrival_ns=arrival.arrival_ns)
             self._fresh = True
 
     def _new(self, arrival: Arrival) -> Iterable[ColumnBatch]:
@@ -267,9 +291,7 @@ class Pipeline:
                 yield ColumnBatch(batch.kind, batch.rows.filter(pa.array(is_new)))
 
     def _is_due(self) -> bool:
-        pause = self._pace.evaluate if self._fresh else self._pace.idle
-        # An evaluation that takes long leaves as much time to what arrives.
-        pause_s = max(pause.total_seconds(), self._evaluation_s)
+        pause_s = self._pace.pause_s(self._evaluation_s, is_fresh=self._fresh)
         # While catching up the windows are not whole: a verdict on half of them would resolve what still burns.
         return not self._backlog.is_behind and time.monotonic() - self._evaluated_s >= pause_s
 
@@ -294,29 +316,35 @@ class Pipeline:
         return self._absences.complete(rule, verdicts, now_ns)
 
     def _compare(self, now_ns: int) -> None:
-        drift = self._state.drift
-        if drift is None:
+        if self._drift is None:
             return
-        drift.evaluate(now_ns)
-        self._findings += drift.take()
-        self._state.windows.add_readings(drift.scores(now_ns))
+        self._drift.evaluate(now_ns)
+        self._findings += self._drift.take()
+        self._state.windows.add_readings(self._drift.scores(now_ns))
+
+    @property
+    def _waiting(self) -> int:
+        """Rows that wait for the store: what came, and what was made of it."""
+        return self._row_count + len(self._verdicts) + len(self._transitions) + len(self._findings)
 
     def _is_full(self) -> bool:
         """Whether so many rows wait that they must be committed, or let go of, before more are taken."""
         most = self._pace.commit_rows if self._writer.is_free() else self._pace.rows_held
-        return self._row_count >= most
+        return self._waiting >= most
 
     def _wants_commit(self) -> bool:
         is_due = time.monotonic() - self._committed_s >= self._pace.commit.total_seconds()
-        has_news = self._position > self._committed or bool(self._verdicts or self._transitions or self._findings)
-        return (is_due or self._row_count >= self._pace.commit_rows) and has_news and self._writer.is_free()
+        results = self._verdicts or self._transitions or self._findings
+        has_news = self._position > self._committed or bool(results) or _DRIFT_STATE in self.failing_steps
+        return (is_due or self._waiting >= self._pace.commit_rows) and has_news and self._writer.is_free()
 
     def _commit(self) -> None:
+        if self._drift is not None:
+            # On disk before the store has the position that it belongs to. Where that fails drift has it in memory:
+            # what a crash may then cost it is no reason to store nothing of all the rest.
+            self._guarded(_DRIFT_STATE, partial(self._drift.save, self._position, stored=self._writer.position))
         changes = self._state.windows.take()
         self._committed, self._committed_s = self._position, time.monotonic()
-        if self._state.drift is not None:
-            # Drift's own state is on disk before the store has the position that it belongs to.
-            self._state.drift.save(self._position, stored=self._writer.position)
         self._writer.hand_over(
             Commit(
                 self._position,
@@ -329,6 +357,9 @@ class Pipeline:
         )
         self._rows, self._row_count = [], 0
         self._verdicts, self._transitions, self._findings = [], [], []
+        if self._fault:
+            self._fault = ""
+            _log.info("the path behind the journal works again", position=self._position)
 
     def _guarded(self, step: str, work: Callable[[], None]) -> None:
         try:

@@ -13,11 +13,12 @@ import structlog
 
 from monitorx.backend.count import Count
 from monitorx.backend.journal import Journal
-from monitorx.backend.storage.store import Store
+from monitorx.backend.storage.store import Selection, Store
 
 EVERY = timedelta(minutes=10)
 LEAP = timedelta(hours=1)  # a clock that is further ahead than this is doubted
 DOUBTED_FOR = timedelta(hours=1)
+_END_NS = (1 << 63) - 1
 
 _log = structlog.get_logger(__name__)
 
@@ -29,7 +30,7 @@ class SureClock:
     Args:
         clock: Ns since epoch; may be wrong.
         monotonic: Seconds; only ever goes on.
-        known_ns: When the newest record of the journal arrived; None where there is none, and nothing to lose.
+        known_ns: The newest time that is held, see `newest_ns`; None where nothing is, and nothing to lose.
     """
 
     def __init__(self, clock: Callable[[], int], monotonic: Callable[[], float], *, known_ns: int | None) -> None:
@@ -58,6 +59,21 @@ class SureClock:
                 ahead_s=ahead_ns // 10**9,
             )
         return now_s - self._doubted_s >= DOUBTED_FOR.total_seconds()
+
+
+def newest_ns(store: Store, arrived_ns: int | None, *, tenant: str) -> int | None:
+    """
+    The newest time that journal and store hold; None where both are empty.
+
+    The journal may be gone, or end in a record that cannot be read, while the store is full.
+
+    Args:
+        arrived_ns: When the newest record of the journal arrived; None where that is not known.
+    """
+    since_ns = arrived_ns or 0
+    points = store.points(Selection(tenant, since_ns, _END_NS), limit=1)
+    times = [*store.keys(since_ns).values(), *(point.time_ns for point in points)]
+    return max(times, default=arrived_ns)
 
 
 class Retention:

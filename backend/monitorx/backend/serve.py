@@ -6,6 +6,7 @@ import errno
 import fcntl
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from monitorx.backend.errors import MonitorXError
 
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 _HEARD = (*_STOPS, signal.SIGHUP)
+_LONG, _CUT = re.compile(r"(\S{200})\S{100,}(\S)"), r"\1...\2"  # a value that fills the screen hides what is wrong
 _log = logging.getLogger(__name__)
 
 
@@ -33,9 +35,10 @@ def main(argv: Sequence[str]) -> int:
             with _data_dir(settings.data_dir):
                 return _serve(settings)
     except (MonitorXError, AlertingError, ValueError) as error:
-        print(f"monitorx serve: {error}", file=sys.stderr)
+        words = str(error)
     except OSError as error:
-        print(f"monitorx serve: {_in_words(error)}", file=sys.stderr)
+        words = _in_words(error)
+    print(f"monitorx serve: {_LONG.sub(_CUT, words)}", file=sys.stderr)
     return 1
 
 

@@ -83,6 +83,7 @@ METRICS = (
     _counter("alerting_write_errors", "Writes of alert state that failed."),
     _counter("alerting_audit_dropped", "Audit entries dropped because too many waited."),
     _counter("api_connections_rejected", "Connections closed by the REST API.", "reason"),
+    _counter("api_requests_abandoned", "Requests to the REST API whose connection ended before their body was whole."),
     _counter("files_exhausted", "Seconds in which no file, and so no connection, could be opened."),
     _counter("telemetry_unknown", "Counts under a name or labels that this table does not have."),
     _gauge("ingest_queue_bytes", "Bytes of requests that are not yet answered."),

@@ -6,6 +6,7 @@ is saved with the position that it belongs to, so that a start goes on where the
 """
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,6 +28,7 @@ from monitorx.backend.storage.store import DriftRow
 from monitorx.backend.window.series import Reading, SeriesKey
 
 _FORGET = timedelta(days=1)  # not seen for so long, a feature makes room for another
+_MOST_UNSAVED = 20_000  # findings, while the state cannot be written; the oldest are left out of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class Drift:
             [*(key for _, key in kept.windows), *self._collected, *self._references, *self._last], kept.closed_ns
         )
         self._full_until_ns = 0
-        self._unsaved_rows: list[DriftRow] = []
+        self._unsaved_rows: deque[DriftRow] = deque(maxlen=_MOST_UNSAVED)
         self._unsaved_collected: dict[tuple[FeatureKey, int], Sketch] = {}
         self._unsaved_references: dict[FeatureKey, str] = {}
         self._discarded: list[FeatureKey] = []
@@ -100,7 +102,7 @@ class Drift:
 
     @property
     def position(self) -> int:
-        """Up to which position of the journal everything was contained at the start."""
+        """Up to which position of the journal everything is passed over, since it is contained."""
         return self._held
 
     def add(self, batch: ColumnBatch, *, position: int, arrival_ns: int) -> None:
@@ -139,6 +141,11 @@ class Drift:
         """`drift_score` as it stands, for rules."""
         return self._scores.readings(self._last, now_ns)
 
+    def resume(self, position: int) -> None:
+        """Pass over what the journal tells again: everything up to *position* is contained."""
+        self._held = max(self._held, position)
+        self._scores = Scores(self._gathered.length_ns)  # windows were read from the store, which has none
+
     def save(self, position: int, *, stored: int) -> None:
         """
         Write what changed; called before the store is given *position*.
@@ -150,9 +157,10 @@ class Drift:
         if not windows and not self._unsaved_rows:
             return
         change = Change(
-            position,
+            max(position, self._held),
             stored,
             self._gathered.closed_ns,
+            self._gathered.gone,
             windows,
             self._unsaved_collected,
             self._unsaved_references,
@@ -165,7 +173,9 @@ class Drift:
         except BaseException:
             self._gathered.changed |= windows.keys()
             raise
-        self._unsaved_rows, self._unsaved_collected, self._unsaved_references = [], {}, {}
+        self._unsaved_rows.clear()
+        self._gathered.gone.clear()
+        self._unsaved_collected, self._unsaved_references = {}, {}
         self._discarded, self._forgotten = [], []
 
     def _judge(self, features: Mapping[FeatureKey, list[Sketch]], end_ns: int) -> None:

@@ -31,6 +31,7 @@ class Gathered:
         windows: Start to feature to its sketches.
         carried: Of features with too few values so far.
         changed: Places whose sketches changed or went away since the state was last saved.
+        gone: Starts of the windows that closed since then.
     """
 
     length_ns: int
@@ -39,6 +40,7 @@ class Gathered:
     windows: dict[int, dict[FeatureKey, list[Sketch]]] = field(default_factory=dict)
     carried: dict[FeatureKey, list[Sketch]] = field(default_factory=dict)
     changed: set[Place] = field(default_factory=set)
+    gone: set[int] = field(default_factory=set)
 
     def add(self, key: FeatureKey, sketch: Sketch, arrival_ns: int) -> bool:
         """Add *sketch* by its end; False where its feature has too many lattices already."""
@@ -60,7 +62,8 @@ class Gathered:
         self.closed_ns = over_ns if self.closed_ns > now_ns else max(self.closed_ns, over_ns)
         for start in sorted(start for start in self.windows if not self.closed_ns <= start <= now_ns):
             of_start = self.windows.pop(start)
-            self.changed.update((start, key) for key in of_start)
+            self.gone.add(start)
+            self.changed.difference_update((start, key) for key in of_start)
             for key in of_start.keys() & self.carried.keys():
                 self.changed.add((CARRIED, key))
                 of_start[key] += self.carried.pop(key)

@@ -5,11 +5,14 @@ It is written before the store is, in one transaction with the position that it 
 `write` returns. So after a crash the file is as new as the store or newer: what the journal replays up to the file's
 position is passed over here, and findings from the store's position on are handed out again (the same row again
 changes nothing in a store). Thus a replay cannot count a value twice, nor freeze another reference.
+
+A file that cannot be written holds nobody up. Until it can, drift is in memory only; a crash in that time loses the
+sketches that came after the last write and up to the store's position, and nothing is counted twice then either.
 """
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -21,6 +24,7 @@ from monitorx.backend.errors import ConfigError, StorageError
 from monitorx.backend.storage.store import DriftRow
 
 SCHEMA_VERSION = 1
+_BUSY_MS = 100  # rules wait as long for a file that somebody else has locked; the next commit tries again
 _APPLICATION_ID = 0x4D584452  # "MXDR": tells our file from any other SQLite file
 _SCHEMA = """
 CREATE TABLE meta (only_one INTEGER PRIMARY KEY CHECK (only_one = 1), position INTEGER, closed_ns INTEGER);
@@ -42,6 +46,7 @@ class Change:
     Attributes:
         position: In the journal, up to which everything is contained.
         stored: The store's position: older findings, but the last of each feature, are not needed any more.
+        gone: Starts of windows that are over.
         windows: Whole; an empty list takes one away.
         collected: Windows on the way to a reference, by feature and number.
         references: Features whose collected windows are a reference now, and its id.
@@ -52,6 +57,7 @@ class Change:
     position: int
     stored: int
     closed_ns: int
+    gone: Collection[int]
     windows: Mapping[Place, Sequence[Sketch]]
     collected: Mapping[tuple[FeatureKey, int], Sketch]
     references: Mapping[FeatureKey, str]
@@ -106,7 +112,8 @@ class SQLiteState:
                 self._write(change)
                 self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # a full disk has ended it already
+                    self._connection.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
             raise StorageError(f"{self._path} cannot be written: {error}") from error
@@ -137,6 +144,7 @@ class SQLiteState:
         run("BEGIN IMMEDIATE")  # a file that may only be read is refused now, and not when a window closes
         run(f"PRAGMA user_version = {version}")
         run("ROLLBACK")
+        run(f"PRAGMA busy_timeout = {_BUSY_MS}")
 
     def _read(self) -> Kept:
         run = self._connection.execute
@@ -156,6 +164,7 @@ class SQLiteState:
         for table in ("window", "collected", "reference", "finding"):
             many(f"DELETE FROM {table} WHERE feature = ?", [(_text(key),) for key in change.forgotten])  # noqa: S608  the names stand here
         many("DELETE FROM collected WHERE feature = ?", [(_text(key),) for key in change.discarded])
+        many("DELETE FROM window WHERE start_ns = ?", [(start,) for start in change.gone])
         many(
             "DELETE FROM window WHERE start_ns = ? AND feature = ?",
             [(start, _text(key)) for (start, key), sketches in change.windows.items() if not sketches],

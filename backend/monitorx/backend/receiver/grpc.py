@@ -50,14 +50,18 @@ class GrpcSettings:
 
     Attributes:
         max_message_bytes: Largest message, after decompression.
+        max_connections: Open at once; more are closed, by gRPC itself, which tells nobody.
         max_streams: Calls at once on one connection; a client queues the rest.
+        handshake_timeout_s: A connection that has not spoken HTTP/2 by then is closed.
         answer_timeout_s: Until the ingest step has answered.
         idle_timeout_s: A connection without a call is told to go.
         min_ping_interval_s: Keepalive pings may come this often, with or without calls.
     """
 
     max_message_bytes: int = 64 << 20
+    max_connections: int = 4096
     max_streams: int = 256
+    handshake_timeout_s: float = 20.0
     answer_timeout_s: float = 30.0
     idle_timeout_s: float = 600.0
     min_ping_interval_s: float = 5.0
@@ -189,7 +193,9 @@ def _options(settings: GrpcSettings) -> list[tuple[str, int]]:
     ping_ms = round(settings.min_ping_interval_s * 1000)
     return [
         ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_allowed_incoming_connections", settings.max_connections),
         ("grpc.max_concurrent_streams", settings.max_streams),
+        ("grpc.server_handshake_timeout_ms", round(settings.handshake_timeout_s * 1000)),
         ("grpc.max_connection_idle_ms", round(settings.idle_timeout_s * 1000)),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", ping_ms),
