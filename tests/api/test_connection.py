@@ -12,6 +12,8 @@ from monitorx.backend.api.connection import ApiSettings, Connection
 from tests.support.reception import Counts, MemoryTransport, read_replies
 
 ASKED = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"
+POSTED = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n"
+CHUNKED = b"GET /livez HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n"
 HALF = b"GET /livez HTTP/1.1\r\nx: "
 
 
@@ -102,6 +104,12 @@ class Caller:
         if self.connection.deadline <= self.loop.now:
             self.connection.expire()
 
+    def leave(self) -> None:
+        """What asyncio does when the connection has gone, and what then ends."""
+        self.connection.connection_lost(OSError())
+        while self.loop.works:
+            self.loop.go_on()
+
     @property
     def rejected(self) -> dict[str, int]:
         return {reason: number for (_, reason), number in self.counts.sums.items()}
@@ -185,6 +193,39 @@ def test_a_head_without_an_end_is_not_read_on(pieces: list[bytes]) -> None:
     assert (caller.line.state, caller.statuses, caller.rejected) == ("closed", [431], {"large_head": 1})
 
 
+def test_a_head_too_large_behind_a_request_that_is_answered_gets_no_answer_in_its_place() -> None:
+    caller = Caller(ApiSettings(max_head_bytes=1000), is_held=True)
+
+    caller.send(ASKED + HALF + b"a" * 1000)
+    caller.leave()
+
+    assert (caller.line.state, caller.line.sent, caller.rejected) == ("aborted", b"", {"large_head": 1})
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param([b"a: b\r\n" * 100] * 2, id="many"),
+        pytest.param([b"a: ", *[b"b" * 1000] * 2], id="one without an end"),
+    ],
+)
+def test_trailers_are_not_kept_and_not_read_on(pieces: list[bytes]) -> None:
+    caller = Caller(ApiSettings(max_head_bytes=1000))
+
+    caller.send(CHUNKED, *pieces)
+
+    assert caller.connection.headers == [(b"host", b"x"), (b"transfer-encoding", b"chunked")]
+    assert (caller.line.state, caller.rejected) == ("aborted", {"large_head": 1})
+
+
+def test_a_request_with_trailers_is_answered_and_so_is_the_next() -> None:
+    caller = Caller()
+
+    caller.send(CHUNKED + b"a: b\r\n\r\n", ASKED)
+
+    assert (caller.line.state, caller.statuses, caller.rejected) == ("open", [200, 200], {})
+
+
 def test_a_body_is_no_head() -> None:
     caller = Caller(ApiSettings(max_head_bytes=100))
 
@@ -204,6 +245,51 @@ def test_for_one_more_than_there_may_be_the_one_that_waited_longest_goes() -> No
 
     assert [line.state for line in lines] == ["open", "aborted", "open", "open"]
     assert caller.rejected == {"too_many": 1}
+
+
+def test_those_that_come_at_once_take_a_place_each() -> None:
+    caller = Caller(ApiSettings(max_connections=2))
+
+    others = [caller.connect()[1] for _ in range(3)]  # asyncio tells of a lost connection only after that
+
+    assert [line.state for line in (caller.line, *others)].count("aborted") == 2
+
+
+@pytest.mark.parametrize(
+    ("sent", "unread_bytes", "is_closed"),
+    [
+        pytest.param(b"", 0, False, id="nothing sent"),
+        pytest.param(HALF, 0, False, id="half a head"),
+        pytest.param(POSTED + b"a", 0, False, id="half a body"),
+        pytest.param(ASKED, 1, False, id="an answer that is not read"),
+        pytest.param(ASKED, 1, True, id="the last answer not read"),
+        pytest.param(ASKED, 0, True, id="a close not seen"),
+    ],
+)
+def test_whoever_is_waited_for_makes_room(sent: bytes, unread_bytes: int, *, is_closed: bool) -> None:
+    caller = Caller(ApiSettings(max_connections=1), is_held=True)
+    caller.send(sent)
+    caller.line.unread_bytes = unread_bytes
+    if is_closed:
+        caller.line.close()
+
+    caller.loop.now += 1
+    _, line = caller.connect()
+    caller.leave()
+
+    assert (caller.line.state, line.state, caller.rejected) == ("aborted", "open", {"too_many": 1})
+
+
+@pytest.mark.parametrize("sent", [pytest.param(POSTED + b"ab", id="one"), pytest.param(ASKED + POSTED, id="the first")])
+def test_whoever_waits_for_an_answer_keeps_its_place(sent: bytes) -> None:
+    caller = Caller(ApiSettings(max_connections=1), is_held=True)
+    caller.send(sent)
+
+    caller.loop.now += 1
+    _, line = caller.connect()
+    caller.leave()
+
+    assert (caller.line.state, line.state, caller.rejected) == ("open", "aborted", {"too_many": 1})
 
 
 def test_while_all_are_answered_there_is_no_room_for_one_more() -> None:
@@ -236,17 +322,29 @@ def test_an_answer_that_is_read_slowly_may_take_its_time() -> None:
     assert (caller.line.state, caller.rejected) == ("closed", {})
 
 
+def test_an_answer_in_pieces_that_is_read_may_fill_up_again() -> None:
+    caller = Caller(is_held=True)
+
+    caller.send(ASKED)
+    for unread_bytes in (3000, 3000, 4000):
+        caller.connection.resume_writing()
+        caller.connection.pause_writing()
+        caller.line.unread_bytes = unread_bytes
+        caller.wait(20)
+    caller.leave()
+
+    assert (caller.line.state, caller.rejected) == ("open", {})
+
+
 @pytest.mark.parametrize("is_held", [pytest.param(False, id="written"), pytest.param(True, id="being made")])
 def test_an_answer_that_is_not_read_is_given_up(is_held: bool) -> None:
     caller = Caller(is_held=is_held)
 
     caller.send(ASKED)
-    caller.connection.pause_writing()
+    caller.connection.pause_writing()  # asyncio does
     caller.line.unread_bytes = 3000
     for _ in range(2):
         caller.wait(20)
-    state = caller.line.state
-    caller.connection.connection_lost(OSError())  # as asyncio does after that
-    caller.loop.go_on()
+    caller.leave()
 
-    assert (state, caller.rejected, caller.loop.works) == ("aborted", {"slow_answer": 1}, [])
+    assert (caller.line.state, caller.rejected, caller.loop.works) == ("aborted", {"slow_answer": 1}, [])

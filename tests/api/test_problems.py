@@ -1,8 +1,11 @@
 """What the API refuses, and in which words."""
 
+import asyncio
+
 import pytest
 import structlog
 from fastapi.testclient import TestClient
+from starlette.types import Message
 
 from tests.api.conftest import World
 
@@ -193,6 +196,25 @@ def test_a_fault_of_ours_tells_nothing_of_the_inside(world: World, client: TestC
     assert [(entry["path"], type(entry["exc_info"])) for entry in logs] == [("/api/v1/health", AttributeError)]
     assert (answer.status_code, answer.json()["type"]) == (500, "urn:monitorx:problem:fault")
     assert answer.json()["detail"] == "a fault of the server; its log says more"
+
+
+def test_who_hangs_up_in_the_middle_of_a_body_is_counted_and_is_no_fault(world: World, client: TestClient) -> None:
+    heard = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+
+    async def receive() -> Message:
+        return next(heard)
+
+    async def send(_: Message) -> None:
+        """Nobody is there."""
+
+    scope = {"type": "http", "method": "POST", "path": "/api/v1/inferences", "query_string": b""}
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
+
+    with structlog.testing.capture_logs() as logs:
+        asyncio.run(client.app({**scope, "headers": headers}, receive, send))  # type: ignore[arg-type]  # ASGI
+
+    assert logs == []
+    assert world.telemetry.value("monitorx_api_requests_abandoned_total") == 1.0
 
 
 def test_no_browser_of_another_origin_is_let_in(client: TestClient) -> None:

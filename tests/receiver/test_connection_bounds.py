@@ -149,6 +149,63 @@ def test_what_trickles_in_is_given_up(sent: bytes, part: str, seconds: int) -> N
     assert peer.transport.state == "aborted"
 
 
+FLOWING = HttpSettings(body_timeout_s=60, min_body_bytes_s=10, max_body_bytes=5000, max_buffered_bytes=5000)
+
+
+def test_a_body_that_flows_may_take_its_time() -> None:
+    peer = Peer(FLOWING, at_once=Accepted())
+    peer.send(request(length=2400))
+
+    for _ in range(4):
+        peer.send(b"a" * 600)
+        peer.wait(60)
+
+    assert (peer.replies(), peer.counts.sums[("connections_rejected_total", "http", "slow_body")]) == ([OK], 0)
+
+
+@pytest.mark.parametrize(
+    "minutes",
+    [
+        pytest.param([599], id="from the start"),
+        pytest.param([2000, 599], id="after much at once"),
+    ],
+)
+def test_a_body_that_does_not_flow_any_more_is_given_up(minutes: list[int]) -> None:
+    peer = Peer(FLOWING)
+    peer.send(request(length=4000))
+
+    for size in minutes:
+        before = peer.replies()
+        peer.send(b"a" * size)
+        peer.wait(60)
+
+    assert (before, peer.reply().status, peer.reception.budget.held_bytes) == ([], 408, 0)
+
+
+def test_what_a_body_had_before_does_not_help_the_next() -> None:
+    peer = Peer(FLOWING, at_once=Accepted())
+
+    peer.send(request(b"a" * 2000), request(b"a" * 599, length=1000))
+    peer.wait(60)
+
+    assert [reply.status for reply in peer.replies()] == [200, 408]
+
+
+def test_slow_bodies_leave_half_of_the_memory_to_others() -> None:
+    peer = Peer(FLOWING)
+    other, transport = peer.connect()
+
+    peer.send(request(b"a" * 1500, length=4000))
+    other.data_received(request(b"a" * 1500, length=4000))
+    for each in (peer.connection, other):
+        peer.now = 60.0
+        each.expire()
+
+    assert (peer.reply().status, peer.reply().headers["retry-after"]) == (429, "2")
+    assert (transport.sent, other.deadline, peer.reception.budget.held_bytes) == (b"", 120.0, 1500)
+    assert peer.counts.sums[("connections_rejected_total", "http", "slow_body")] == 1
+
+
 def test_an_idle_connection_is_closed_without_a_word() -> None:
     peer = Peer(at_once=Accepted())
     peer.send(request(b"abc"))

@@ -8,9 +8,10 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from monitorx.backend.errors import StorageError
 from monitorx.backend.telemetry import Telemetry
@@ -76,6 +77,11 @@ def install(app: FastAPI, telemetry: Telemetry, clock: Callable[[], int]) -> Non
         telemetry.count("monitorx_store_errors_total", {"operation": "question"})
         headers = {"Retry-After": _RETRY_AFTER_S}
         return _answer(HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", _NO_STORE, headers)
+
+    @app.exception_handler(ClientDisconnect)
+    async def _abandoned(_: Request, __: ClientDisconnect) -> Response:
+        telemetry.count("monitorx_api_requests_abandoned_total", {})
+        return Response(status_code=HTTPStatus.BAD_REQUEST)  # to nobody
 
     @app.exception_handler(Exception)
     async def _fault(request: Request, error: Exception) -> JSONResponse:

@@ -15,6 +15,7 @@ from monitorx.backend.count import Count
 from monitorx.backend.receiver.deadline import Expiring, sweep
 
 _POLL_S = 0.01
+_UNREAD_BYTES = 64 << 10  # of an answer, held by the system for one connection
 
 
 class _Server(uvicorn.Server):
@@ -62,6 +63,9 @@ class ApiServer:
         listener = socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=128
         )
+        # Connections inherit it. The system tells of progress once a third of this has been read, and would let it grow
+        # to 4 MiB, which a slow line does not read before a deadline.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNREAD_BYTES)
         bound: tuple[str, int] = listener.getsockname()[:2]
         self._task = asyncio.create_task(self._server.serve([listener]))
         while not self._server.started and not self._task.done():  # noqa: ASYNC110  uvicorn has no event to wait for

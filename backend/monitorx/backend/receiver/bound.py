@@ -16,7 +16,8 @@ class HttpSettings:
         max_head_bytes: Of the headers of one request.
         max_headers: Of one request.
         head_timeout_s: From the first byte of a head to its end.
-        body_timeout_s: From there to the end of the body.
+        body_timeout_s: From there to the end of the body. One that flows then gets as much again, each time.
+        min_body_bytes_s: The least rate of a body that flows, over each such time.
         answer_timeout_s: Until the ingest step has answered, or the sender has read the answer.
         idle_timeout_s: Between requests.
         linger_s: How long the rest of a refused request is read over, so that the sender sees the answer.
@@ -31,6 +32,7 @@ class HttpSettings:
     max_headers: int = 128
     head_timeout_s: float = 20.0
     body_timeout_s: float = 60.0
+    min_body_bytes_s: int = 64 << 10
     answer_timeout_s: float = 30.0
     idle_timeout_s: float = 90.0
     linger_s: float = 5.0
@@ -52,6 +54,10 @@ class Budget:
             return False
         self.held_bytes += size
         return True
+
+    def is_scarce(self) -> bool:
+        """Whether more than half is held. Who is slow has to leave the other half to those who are not."""
+        return 2 * self.held_bytes > self.limit_bytes
 
     def give(self, size: int) -> None:
         """Let go of *size* bytes."""

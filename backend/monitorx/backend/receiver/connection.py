@@ -9,14 +9,13 @@ While a request waits for its answer the next ones are not read, beyond what cam
 import asyncio
 from collections import deque
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass
 from enum import Enum
 from typing import cast
 
 import httptools
 
 from monitorx.backend.receiver import response
-from monitorx.backend.receiver.admission import Accepted, Encoding, Request
+from monitorx.backend.receiver.admission import Accepted, Request
 from monitorx.backend.receiver.answer import (
     NO_ANSWER,
     Outcome,
@@ -26,6 +25,7 @@ from monitorx.backend.receiver.answer import (
     too_slow,
     unavailable,
 )
+from monitorx.backend.receiver.exchange import Exchange
 from monitorx.backend.receiver.head import Admitted, Preflight, admit, allowed_origin, media_type
 from monitorx.backend.receiver.message import Message, TooMuch, head_too_large
 from monitorx.backend.receiver.reception import Reception
@@ -39,18 +39,6 @@ class _Stage(Enum):
     IDLE = "idle"
     HEAD = "head"
     BODY = "body"
-
-
-@dataclass(slots=True, eq=False)
-class _Exchange:
-    """A request that was read, and its answer once there is one."""
-
-    signal: str
-    encoding: Encoding | None
-    origin: bytes | None
-    keep_alive: bool
-    size: int = 0
-    answer: Response | None = None
 
 
 class Connection(asyncio.Protocol):
@@ -82,7 +70,7 @@ class Connection(asyncio.Protocol):
         self._reception = reception
         self._message = Message(reception.budget, settings)
         self._parser = httptools.HttpRequestParser(self)
-        self._exchanges: deque[_Exchange] = deque()
+        self._exchanges: deque[Exchange] = deque()
         self._verdict: Admitted | None = None
         self._early: Response | None = None
         self._stage = _Stage.IDLE
@@ -154,8 +142,7 @@ class Connection(asyncio.Protocol):
         elif self._stage is _Stage.IDLE:
             self._close()
         else:
-            self._reject(f"slow_{self._stage.value}")
-            self._refuse(too_slow(self._stage.value))
+            self._expire_request()
 
     def drain(self) -> None:
         """Close as soon as what was taken is answered; to a request that is not whole, nothing was promised."""
@@ -263,7 +250,7 @@ class Connection(asyncio.Protocol):
         early = response.refused(verdict, media_type(message.headers))
         self._early = early.without_body() if method == b"HEAD" else early
 
-    def _submit(self, verdict: Admitted, exchange: _Exchange) -> None:
+    def _submit(self, verdict: Admitted, exchange: Exchange) -> None:
         reception = self._reception
         exchange.size = self._message.size
         body = self._message.take_body()
@@ -273,9 +260,9 @@ class Connection(asyncio.Protocol):
         future = reception.submit(request)
         future.add_done_callback(lambda done: reception.call_soon(self._settle, verdict, exchange, done))
 
-    def _exchange(self, verdict: Admitted | None, *, keep_alive: bool) -> _Exchange:
+    def _exchange(self, verdict: Admitted | None, *, keep_alive: bool) -> Exchange:
         headers = self._message.headers
-        return _Exchange(
+        return Exchange(
             verdict.signal if verdict else _NO_SIGNAL,
             verdict.encoding if verdict else media_type(headers),
             allowed_origin(headers, self._reception.settings.cors_origins),
@@ -284,7 +271,7 @@ class Connection(asyncio.Protocol):
 
     # Answers out.
 
-    def _settle(self, verdict: Admitted, exchange: _Exchange, done: "Future[Accepted]") -> None:
+    def _settle(self, verdict: Admitted, exchange: Exchange, done: "Future[Accepted]") -> None:
         self._reception.budget.give(exchange.size)
         if exchange.answer is not None:
             return  # the deadline came first
@@ -306,7 +293,7 @@ class Connection(asyncio.Protocol):
         self._exchanges.append(exchange)
         self._answer(exchange, response.refused(refusal, exchange.encoding), refusal.outcome)
 
-    def _answer(self, exchange: _Exchange, answer: Response, outcome: Outcome) -> None:
+    def _answer(self, exchange: Exchange, answer: Response, outcome: Outcome) -> None:
         self._count(exchange.signal, outcome)
         exchange.answer = answer
         self._flush()
@@ -340,6 +327,16 @@ class Connection(asyncio.Protocol):
             self._resume()
 
     # The transport.
+
+    def _expire_request(self) -> None:
+        """A body that flows may go on; all else took too long."""
+        stage, timeout_s = self._stage, self._reception.settings.body_timeout_s
+        refusal = self._message.overdue() if stage is _Stage.BODY else too_slow(stage.value)
+        if refusal is None:
+            self._enter(stage, timeout_s)
+            return
+        self._reject(f"slow_{stage.value}")
+        self._refuse(refusal)
 
     def _enter(self, stage: _Stage, timeout_s: float) -> None:
         self._stage = stage

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from monitorx.backend.receiver.answer import Code, Outcome, Refusal, overloaded, too_large
+from monitorx.backend.receiver.answer import Code, Outcome, Refusal, overloaded, too_large, too_slow
 from monitorx.backend.receiver.bound import Budget, HttpSettings
 
 _RETRY_AFTER_S = 2.0  # a body that waits in memory is gone within a few group commits
@@ -26,7 +26,17 @@ class Message:
         settings: The bounds of one request.
     """
 
-    __slots__ = ("_body", "_budget", "_head_bytes", "_header_count", "_settings", "headers", "size", "target")
+    __slots__ = (
+        "_body",
+        "_budget",
+        "_head_bytes",
+        "_header_count",
+        "_seen_bytes",
+        "_settings",
+        "headers",
+        "size",
+        "target",
+    )
 
     def __init__(self, budget: Budget, settings: HttpSettings) -> None:
         self._budget = budget
@@ -42,6 +52,7 @@ class Message:
         self.headers: dict[bytes, bytes] = {}
         self._head_bytes = 0
         self._header_count = 0
+        self._seen_bytes = 0
 
     def add_target(self, piece: bytes) -> None:
         """Raises TooMuch where the target is too long."""
@@ -64,9 +75,21 @@ class Message:
         if self.size + size > self._settings.max_body_bytes:
             raise TooMuch(too_large(f"the body has more than {self._settings.max_body_bytes} bytes"))
         if not self._budget.take(size):
-            raise TooMuch(overloaded("too many request bodies are held in memory", _RETRY_AFTER_S))
+            raise TooMuch(_no_room())
         self.size += size
         self._body.append(piece)
+
+    def overdue(self) -> Refusal | None:
+        """
+        Asked each time that `body_timeout_s` has passed: why the body may not go on, None where it may.
+
+        Whoever sends slowly holds what has come for long. So those who do may together hold half of the memory for
+        bodies and no more: once that is held, by whomever, the slow ones go.
+        """
+        came, self._seen_bytes = self.size - self._seen_bytes, self.size
+        if came < self._settings.min_body_bytes_s * self._settings.body_timeout_s:
+            return too_slow("body")
+        return _no_room() if self._budget.is_scarce() else None
 
     def take_body(self) -> bytes:
         """The whole body; its bytes stay in the budget until the taker gives them back."""
@@ -103,6 +126,10 @@ class Message:
 def head_too_large() -> Refusal:
     """431: the headers go over a bound."""
     return _head_too_large(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the headers are too many or too long")
+
+
+def _no_room() -> Refusal:
+    return overloaded("too many request bodies are held in memory", _RETRY_AFTER_S)
 
 
 def _head_too_large(status: HTTPStatus, message: str) -> Refusal:
