@@ -202,13 +202,27 @@ def test_closing_before_the_start_is_nothing() -> None:
         pytest.param("soon", 5.0, 1, id="no number"),
         pytest.param("-1", 5.0, 1, id="negative"),
         pytest.param("nan", 5.0, 1, id="nan"),
+        pytest.param("0.1", 0.1, 0, id="the shortest"),
+        pytest.param("1e-9", 5.0, 1, id="thousands of exports a second"),
+        pytest.param("3600", 3600.0, 0, id="the longest"),
+        pytest.param("1e10", 5.0, 1, id="longer than a thread can wait"),
     ],
 )
-def test_the_interval_is_a_positive_number_or_the_default(
+def test_the_interval_is_within_its_range_or_the_default(
     text: str | None, seconds: float, warnings: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert interval_from(text) == seconds
     assert len(caplog.records) == warnings
+
+
+def test_an_interval_that_is_not_used_is_told_and_a_long_one_cut(caplog: pytest.LogCaptureFixture) -> None:
+    interval_from("1e10")
+    interval_from("9" * 5000)
+
+    assert caplog.messages == [
+        "MONITORX_EXPORT_INTERVAL: '1e10' is not a number of seconds from 0.1 to 3600; 5 is used",
+        f"MONITORX_EXPORT_INTERVAL: '{'9' * 59} is not a number of seconds from 0.1 to 3600; 5 is used",
+    ]
 
 
 def test_a_setting_that_is_misspelt_is_told(caplog: pytest.LogCaptureFixture) -> None:

@@ -100,11 +100,13 @@ else:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-def test_a_child_of_multiprocessing_sends_the_rest_when_it_ends() -> None:
+@pytest.mark.parametrize("before", ["", "from monitorx.processor.attach import end_late; end_late()"])
+def test_a_child_of_multiprocessing_sends_the_rest_when_it_ends(before: str) -> None:
     out = run(
-        SCRIPT
+        before
+        + SCRIPT.replace("        print(role", "        time.sleep(0.5)  # it is waited for\n        print(role")
         + """
-import multiprocessing
+import multiprocessing, time
 def work():
     global role
     role = "child"

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +286,12 @@ def test_a_reference_gives_the_anchor(tmp_path: Path) -> None:
         pytest.param(
             '{"model":"a","model_version":"","features":[{"name":"x","role":"input","center":0,"scale":0}]}', id="zero"
         ),
+        pytest.param(
+            '{"model":"a","model_version":"","features":[{"name":"x","role":"input","center":1%s,"scale":1}]}'
+            % ("0" * 400),
+            id="a number above all floats",
+        ),
+        pytest.param("[" * 100_000, id="nested too deep"),
     ],
 )
 def test_a_reference_that_cannot_be_read_is_one_line_on_the_log(
@@ -296,6 +303,14 @@ def test_a_reference_that_cannot_be_read_is_one_line_on_the_log(
 
     assert anchors_from(str(path)) == {}
     assert [record.message.split(":")[0] for record in caplog.records] == [f"no reference is read from {path}"]
+
+
+def test_a_reference_that_is_a_pipe_is_not_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+
+    assert anchors_from(str(path)) == {}
+    assert caplog.messages == [f"no reference is read from {path}: it is no file; features take their own anchors"]
 
 
 def test_without_a_reference_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:

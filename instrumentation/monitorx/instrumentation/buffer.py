@@ -20,7 +20,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from monitorx.instrumentation.boundary import is_ours
 from monitorx.instrumentation.features import Intake
 from monitorx.instrumentation.inference import Inference
-from monitorx.instrumentation.lifecycle import after_fork, at_exit
+from monitorx.instrumentation.lifecycle import after_fork, at_exit, at_exit_of_child
 from monitorx.instrumentation.turn import Turns
 
 logger = logging.getLogger(__name__)
@@ -75,6 +75,7 @@ class Buffer:
         self._start_anew()
         after_fork(self._start_anew)
         at_exit(self.flush)
+        at_exit_of_child(self.flush)
 
     def _start_anew(self) -> None:
         self._records: deque[Inference] = deque()

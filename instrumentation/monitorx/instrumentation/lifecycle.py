@@ -16,12 +16,16 @@ def after_fork(method: Callable[[], None]) -> None:
 
 
 def at_exit(method: Callable[[], None]) -> None:
-    """Call *method* when the process ends, or a child of it that `multiprocessing` forked."""
+    """Call *method* when the process ends; a child that `multiprocessing` forked does so in another way."""
+    atexit.register(_weakly(method))
+
+
+def at_exit_of_child(method: Callable[[], None]) -> None:
+    """Call *method* when a child ends that `multiprocessing` made."""
     call, owner = _weakly(method), weakref.ref(method.__self__)  # type: ignore[attr-defined]  # of a method
-    atexit.register(call)
 
     def keep(util: Any) -> None:  # Any: the module
-        # Such a child ends without what is registered at its end, but for what multiprocessing itself keeps.
+        # A forked one ends without what is registered at its end, but for what multiprocessing itself keeps.
         live = owner()
         if live is not None:
             util.register_after_fork(live, lambda _: util.Finalize(None, call, exitpriority=0))

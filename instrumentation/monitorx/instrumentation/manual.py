@@ -5,14 +5,12 @@ Both check what they are told where they are written, and raise then. Nothing of
 """
 
 import functools
-import inspect
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, ParamSpec, TypeVar, cast
 
 from monitorx.instrumentation import step, telemetry
 from monitorx.instrumentation.inference import Inference, Kind, Model, Subject
-from monitorx.instrumentation.patch import Function
 from monitorx.instrumentation.telemetry import Emitter
 
 P = ParamSpec("P")
@@ -48,9 +46,11 @@ def monitor_inference(
     """
     subject = _subject("monitor_inference", model_id, model_type, operation, version, framework)
 
+    def start(_args: object, _kwargs: object, *, is_current: bool = True) -> Inference | None:
+        return (emitter or telemetry.emitter()).start(subject, is_current=is_current)
+
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        wrap = _wrapper_for(function)
-        wrapper = functools.wraps(function)(wrap(function, subject, lambda: emitter or telemetry.emitter()))
+        wrapper = functools.wraps(function)(step.way_of(function)(function, start))
         return cast("Callable[P, R]", wrapper)  # the wrapper takes and gives what the function does
 
     return decorate
@@ -113,13 +113,3 @@ def _subject(
     if not isinstance(model_id, str) or not model_id:
         raise ValueError(f"{caller}: model_id is {model_id!r}; it must be a name")
     return Subject(operation, Model(model_id, version), kind, framework=framework)
-
-
-def _wrapper_for(function: object) -> Callable[[Function, Subject, Callable[[], Emitter]], Function]:
-    if inspect.isasyncgenfunction(function):
-        return step.of_async_generator
-    if inspect.isgeneratorfunction(function):
-        return step.of_generator
-    if inspect.iscoroutinefunction(function):
-        return step.of_coroutine
-    return step.of_function

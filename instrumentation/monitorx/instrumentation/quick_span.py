@@ -19,6 +19,7 @@ from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Tracer, _Span
+from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, StaticSampler
 from opentelemetry.sdk.util import BoundedList
@@ -60,12 +61,15 @@ def quick_start(tracer: trace.Tracer) -> Start | None:
     """What starts the spans of *tracer*; None where it is not the SDK's, or the SDK is not as we know it."""
     if type(tracer) is not Tracer or set(vars(tracer)) != OF_A_TRACER or not _is_known():
         return None
+    if not hasattr(tracer._tracer_config, "is_enabled"):
+        return None
     processor, limits = tracer.span_processor, tracer._span_limits
     new_trace, new_span = tracer.id_generator.generate_trace_id, tracer.id_generator.generate_span_id
     root_flags = _RANDOM if tracer.id_generator.is_trace_id_random() else 0
     makes_random_ids = type(tracer.id_generator) is RandomIdGenerator
     make_context = _valid if makes_random_ids else SpanContext
     count_start = tracer._tracer_metrics.start_span
+    is_counted = type(tracer._tracer_metrics) is not NoOpTracerMetrics
     most = limits.max_span_attributes if limits.max_span_attribute_length is None else 0
     shared = {  # what all spans of one tracer share is kept once, in their class
         "_instrumentation_info": tracer.instrumentation_info,
@@ -86,14 +90,18 @@ def quick_start(tracer: trace.Tracer) -> Start | None:
         batch_size: int | None = None,
         feature_count: int | None = None,
     ) -> tuple[Span, SpanContext | None]:
-        above = trace.get_current_span(context).get_span_context() if context else INVALID_SPAN_CONTEXT
-        if not tracer._is_enabled():
-            return NonRecordingSpan(above), None
+        above = trace.get_current_span(context).get_span_context() if context else None
+        if not tracer._tracer_config.is_enabled:
+            return NonRecordingSpan(INVALID_SPAN_CONTEXT if above is None else above), None
         parent = above if above is not None and above.is_valid else None
         sampler = tracer.sampler
         if sampler is dropping:
-            count_start(parent, _DROP)
-            return DroppedSpan(parent), None
+            if is_counted:
+                count_start(parent, _DROP)
+            dropped = DroppedSpan()
+            if parent is not None:
+                dropped._parent = parent
+            return dropped, None
         if parent is None:
             trace_id, flags = new_trace(), root_flags
         else:
@@ -137,9 +145,9 @@ class DroppedSpan(NonRecordingSpan):
     """A span of which nothing is recorded, with random ids; it makes its context when somebody asks for it."""
 
     _context: Any = _Made(lambda span: _dropped(span._parent))
+    _parent: SpanContext | None = None
 
-    def __init__(self, parent: SpanContext | None) -> None:
-        self._parent = parent
+    __init__ = object.__init__
 
     def __reduce__(self) -> tuple[type[NonRecordingSpan], tuple[SpanContext]]:
         return NonRecordingSpan, (self.get_span_context(),)

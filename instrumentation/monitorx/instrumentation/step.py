@@ -5,24 +5,39 @@ Generators run in steps, and between two of them the caller's own code runs. So 
 step, and lasts from the first one to the end, whether that is exhaustion, an exception, or being closed.
 """
 
+import inspect
 from collections.abc import AsyncGenerator, Callable, Generator
 from functools import partial
 from typing import Any
 
-from monitorx.instrumentation.inference import Inference, Subject
+from monitorx.instrumentation.inference import Inference
 from monitorx.instrumentation.patch import Function
-from monitorx.instrumentation.telemetry import Emitter, active
+from monitorx.instrumentation.telemetry import active
 
 # Any, below: arguments, items and results of a function of somebody else's.
 
+# Takes the arguments of a call, as a tuple and a dict, and `is_current` as `Emitter.start` does; raises nothing.
+Start = Callable[..., Inference | None]
 
-def of_function(function: Function, subject: Subject, emitter: Callable[[], Emitter]) -> Function:
+
+def way_of(function: object) -> Callable[[Function, Start], Function]:
+    """Which of the four below *function* needs; what they make is of the same kind."""
+    if inspect.isasyncgenfunction(function):
+        return of_async_generator
+    if inspect.isgeneratorfunction(function):
+        return of_generator
+    if inspect.iscoroutinefunction(function):
+        return of_coroutine
+    return of_function
+
+
+def of_function(function: Function, start: Start) -> Function:
     """Each call is an inference."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
         inference = None
         try:
-            inference = emitter().start(subject)
+            inference = start(args, kwargs)
             result = function(*args, **kwargs)
             _stop(inference)
         except BaseException as error:
@@ -33,13 +48,13 @@ def of_function(function: Function, subject: Subject, emitter: Callable[[], Emit
     return call
 
 
-def of_coroutine(function: Function, subject: Subject, emitter: Callable[[], Emitter]) -> Function:
+def of_coroutine(function: Function, start: Start) -> Function:
     """Each awaited call is an inference."""
 
     async def call(*args: Any, **kwargs: Any) -> Any:
         inference = None
         try:
-            inference = emitter().start(subject)
+            inference = start(args, kwargs)
             result = await function(*args, **kwargs)
             _stop(inference)
         except BaseException as error:
@@ -50,11 +65,11 @@ def of_coroutine(function: Function, subject: Subject, emitter: Callable[[], Emi
     return call
 
 
-def of_generator(function: Function, subject: Subject, emitter: Callable[[], Emitter]) -> Function:
+def of_generator(function: Function, start: Start) -> Function:
     """Each run through the items is an inference; what is sent or thrown in arrives."""
 
     def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        inference = emitter().start(subject, is_current=False)
+        inference = start(args, kwargs, is_current=False)
         generator = function(*args, **kwargs)
         step = partial(next, generator)
         while True:
@@ -80,11 +95,11 @@ def of_generator(function: Function, subject: Subject, emitter: Callable[[], Emi
     return call
 
 
-def of_async_generator(function: Function, subject: Subject, emitter: Callable[[], Emitter]) -> Function:
+def of_async_generator(function: Function, start: Start) -> Function:
     """The same for asynchronous generators."""
 
     async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        inference = emitter().start(subject, is_current=False)
+        inference = start(args, kwargs, is_current=False)
         generator = function(*args, **kwargs)
         step = partial(anext, generator)
         while True:

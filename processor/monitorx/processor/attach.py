@@ -22,7 +22,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from monitorx.instrumentation import telemetry
 from monitorx.instrumentation.buffer import Buffer
 from monitorx.instrumentation.features import Intake
-from monitorx.instrumentation.lifecycle import after_fork, at_exit
+from monitorx.instrumentation.lifecycle import after_fork, at_exit, at_exit_of_child
 from monitorx.processor.aggregate import Aggregator, Interval
 from monitorx.processor.distribution import Anchors, Distributions
 from monitorx.processor.outbox import Outbox
@@ -37,6 +37,8 @@ INTERVAL: Final = "MONITORX_EXPORT_INTERVAL"
 FEATURES: Final = "MONITORX_FEATURES"
 REFERENCE: Final = "MONITORX_REFERENCE"
 INTERVAL_S: Final = 5.0
+SHORTEST_S: Final = 0.1  # more exports a second would take the application's time
+LONGEST_S: Final = 3600.0  # so that what is lost with a process that is killed stays small
 FLUSH_S: Final = 5.0  # how long the end of the process may wait for the last export
 
 _attached: "list[Attachment]" = []
@@ -141,6 +143,7 @@ class Attachment:
     def start(self, *, ends_late: bool = False) -> None:
         """Export from now on, until `close` or the end of the process, which calls `close` itself if it *ends_late*."""
         at_exit(self.stop if ends_late else self.close)
+        at_exit_of_child(self.close)  # where nobody else calls it
         after_fork(self._after_fork)
         self._start_thread()
 
@@ -253,19 +256,20 @@ def are_wanted(text: str | None) -> bool:
     """Whether features are to be looked at, of the setting *text*: yes, unless it says off."""
     word = (text or "on").strip().lower()
     if word not in ("on", "off", "true", "false", "1", "0"):
-        logger.warning("%s: %r is neither on nor off; on is used", FEATURES, text)
+        logger.warning("%s: %.60r is neither on nor off; on is used", FEATURES, text)
     return word not in ("off", "false", "0")
 
 
 def interval_from(text: str | None) -> float:
-    """Seconds between exports, of the setting *text*; the default where it is absent, or no positive number."""
+    """Seconds between exports, of the setting *text*; the default where it is absent, or not within the range."""
     if not text:
         return INTERVAL_S
     try:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
-    if 0 < seconds < float("inf"):
+    if SHORTEST_S <= seconds <= LONGEST_S:
         return seconds
-    logger.warning("%s: %r is not a positive number of seconds; %g is used", INTERVAL, text, INTERVAL_S)
+    words = "%s: %.60r is not a number of seconds from %g to %g; %g is used"
+    logger.warning(words, INTERVAL, text, SHORTEST_S, LONGEST_S, INTERVAL_S)
     return INTERVAL_S

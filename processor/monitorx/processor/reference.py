@@ -29,12 +29,15 @@ def anchors_from(paths: str | None) -> Anchors:
         if path.strip():
             try:
                 anchors.update(_read(Path(path.strip())))
-            except (OSError, ValueError, LookupError, TypeError) as error:
-                logger.warning("no reference is read from %s: %s; features take their own anchors", path.strip(), error)
+            except Exception as error:  # noqa: BLE001  of whatever is wrong in it, the application must not hear
+                words = "no reference is read from %.200s: %s; features take their own anchors"
+                logger.warning(words, path.strip(), error)
     return anchors
 
 
 def _read(path: Path) -> dict[Key, Anchor]:
+    if path.exists() and not path.is_file():
+        raise ValueError("it is no file")  # to read a pipe could take for ever
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"it is larger than {MAX_BYTES} bytes")
     document: dict[str, Any] = json.loads(path.read_bytes())  # Any: JSON; what is looked at is checked below

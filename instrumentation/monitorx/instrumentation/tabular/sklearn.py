@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, Final
 
+from monitorx.instrumentation import step
 from monitorx.instrumentation.boundary import is_ours
 from monitorx.instrumentation.features import names_of
 from monitorx.instrumentation.identity import NAMED, Identity, identity_of
-from monitorx.instrumentation.inference import Kind, Model, Subject
+from monitorx.instrumentation.inference import Inference, Kind, Model, Subject
 from monitorx.instrumentation.instrumentor import Instrumentor
 from monitorx.instrumentation.patch import Function, Patches
 from monitorx.instrumentation.tabular import joblib
@@ -66,7 +67,8 @@ class _Estimators:
         """Replace the methods of *cls* and of its mixins."""
         for owner in cls.__mro__[:-1]:
             for name in INFERENCES:
-                self._patches.replace(owner, name, self._inference)
+                if not isinstance(vars(owner).get(name), staticmethod | classmethod):  # is called without an estimator
+                    self._patches.replace(owner, name, self._inference)
             for name in TRAININGS:
                 self._patches.replace(owner, name, self._training)
 
@@ -127,6 +129,10 @@ class _Estimators:
                         of_class[cls] = subject
             return subject
 
+        way = step.way_of(function)
+        if way is not step.of_function:  # `call`, below, is the quick way of a plain method, and looks at values too
+            return way(function, self._start(subject_of))
+
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:  # Any: the method's own arguments and result
             context = outermost()
             if context is None or not patches.active or not isinstance(self, root):
@@ -157,6 +163,22 @@ class _Estimators:
             return result
 
         return call
+
+    def _start(self, subject_of: Callable[[object], Subject | None]) -> step.Start:
+        """The start of an inference by a method in several steps."""
+        patches, emitter, root = self._patches, self._emitter, self._root
+
+        def start(args: tuple[object, ...], kwargs: dict[str, object], *, is_current: bool = True) -> Inference | None:
+            model, *rest = args or (None,)
+            if outermost() is None or not patches.active or not isinstance(model, root):
+                return None
+            subject = subject_of(model)
+            if subject is None:
+                return None
+            samples, features = sizes(rest[0] if rest else kwargs.get("X"))
+            return emitter.start(subject, samples, feature_count=features, is_current=is_current)
+
+        return start
 
     def _training(self, function: Function) -> Function:
         patches = self._patches
