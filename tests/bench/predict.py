@@ -1,13 +1,14 @@
 """
 What watching adds to a one-row `LogisticRegression.predict`: CPU time of the whole process per call.
 
-    python tests/bench/predict.py [--calls 2000] [--rounds 20]
+    python -m tests.bench.predict [--calls 2000] [--rounds 7] [--processes 3]
 
-Each way has a process of its own. A round of it stands between two of the plain way and is compared with their mean, so
-that a slow spell of the machine falls on all alike; "added" is the median of the differences, and "undisturbed" their
-counterpart for the tenth of all rounds that took the least. The fold, and for spans the batch processor with an
-exporter that discards, are within the measured time. "the SDK's span alone" is what a span with as many attributes
-costs without MonitorX.
+Each way has a process of its own, and another one after it: where its code and objects happen to lie makes a process
+faster or slower by some µs for all its life. A round of it stands between two of the plain way and is compared with
+their mean, so that a slow spell of the machine falls on all alike; "added" is the median of the differences, and
+"undisturbed" their counterpart for the tenth of all rounds that took the least. The fold, and for spans the batch
+processor with an exporter that discards, are within the measured time. "the SDK's span alone" is what a span with as
+many attributes costs without MonitorX.
 
 A thread that waits for the interpreter makes each predict that lets go of it for an instant cost more, whoever's it is
 (docs/decisions/015-folding-on-the-callers-thread.md). "span sampled" is with the batch processor as it is by default,
@@ -146,15 +147,23 @@ def work(way: str, calls: int, pipe: Connection) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=2_000)
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--processes", type=int, default=3)
     options = parser.parse_args()
+    found: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
+    for _ in range(options.processes):
+        compare(options.calls, options.rounds, found)
+    return report(found)
+
+
+def compare(calls: int, rounds: int, found: dict[str, list[tuple[float, float]]]) -> None:
+    """Add the rounds of one process of each way to *found*: their CPU time, and what is added to the plain way's."""
     processes = multiprocessing.get_context("spawn")
     pipes: dict[str, Connection] = {}
     for way in WAYS:
         pipes[way], theirs = processes.Pipe()
-        processes.Process(target=work, args=(way, options.calls, theirs), daemon=True).start()
-    found: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
-    for number in range(options.rounds + 2):
+        processes.Process(target=work, args=(way, calls, theirs), daemon=True).start()
+    for number in range(rounds + 2):
         before = measured(pipes["plain"])
         for way in WAYS[1:]:
             total = measured(pipes[way])
@@ -165,7 +174,6 @@ def main() -> int:
             before = after
     for pipe in pipes.values():
         pipe.send(False)
-    return report(found)
 
 
 def measured(pipe: Connection) -> float:
