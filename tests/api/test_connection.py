@@ -196,10 +196,19 @@ def test_a_head_without_an_end_is_not_read_on(pieces: list[bytes]) -> None:
 def test_a_head_too_large_behind_a_request_that_is_answered_gets_no_answer_in_its_place() -> None:
     caller = Caller(ApiSettings(max_head_bytes=1000), is_held=True)
 
-    caller.send(ASKED + HALF + b"a" * 1000)
+    caller.send(ASKED + HALF)
+    caller.connection.data_received(b"a" * 1001)
     caller.leave()
 
     assert (caller.line.state, caller.line.sent, caller.rejected) == ("aborted", b"", {"large_head": 1})
+
+
+def test_many_small_requests_at_once_are_no_large_head() -> None:
+    caller = Caller(ApiSettings(max_head_bytes=1000), is_held=True)
+
+    caller.send(ASKED * 100 + HALF)
+
+    assert (caller.line.state, caller.rejected) == ("open", {})
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from monitorx.backend.config import OTHER_VARIABLES, PREFIX, Address, Settings
+from monitorx.backend.config import MIB, OTHER_VARIABLES, PREFIX, Address, Settings
 from monitorx.backend.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -98,7 +98,7 @@ def test_a_flag_wins_over_the_environment() -> None:
             id="a name that no host can have",
         ),
         pytest.param(
-            {"MONITORX_MAX_INFLIGHT_BYTES": "1"},
+            {"MONITORX_MAX_INFLIGHT_BYTES": "1", "MONITORX_MAX_BODY_BYTES": "67108864"},
             {},
             "MONITORX_MAX_INFLIGHT_BYTES: 1 is less than MONITORX_MAX_BODY_BYTES, 67108864, and one request may have "
             "that; raise the first or lower the second",
@@ -143,3 +143,18 @@ def test_what_kubernetes_sets_for_a_service_named_monitorx_is_passed_over() -> N
 )
 def test_an_address_is_read(text: str, address: Address) -> None:
     assert Address.parse(text) == address
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param({}, (64 * MIB, 256 * MIB), id="neither"),
+        pytest.param({"MONITORX_MAX_INFLIGHT_BYTES": "33554432"}, (32 * MIB, 32 * MIB), id="little memory"),
+        pytest.param({"MONITORX_MAX_INFLIGHT_BYTES": "134217728"}, (64 * MIB, 128 * MIB), id="less memory"),
+        pytest.param({"MONITORX_MAX_BODY_BYTES": "536870912"}, (512 * MIB, 512 * MIB), id="large requests"),
+    ],
+)
+def test_what_one_request_and_all_may_have_follow_one_another(given: dict[str, str], expected: tuple[int, int]) -> None:
+    settings = Settings.load(given, {})
+
+    assert (settings.max_body_bytes, settings.max_inflight_bytes) == expected

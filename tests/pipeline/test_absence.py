@@ -36,6 +36,7 @@ class World:
         self.panes: dict[PaneKey, int] = {}  # in the store: the newest of each
         self.board = Board({}, self.moment)
         self.windows, self.absences = Windows(Bounds(retain=timedelta(minutes=5))), Absences(self.monotonic)
+        self.kept = timedelta(days=15)
         self.said: list[tuple[int, str, str]] = []  # after how many minutes what happened to which alert
 
     @property
@@ -68,7 +69,7 @@ class World:
         self.rule = replace(self.rule, expression=parse(text)) if text else self.rule
         self.windows = Windows(Bounds(retain=timedelta(minutes=5)))
         self.absences = Absences(self.monotonic)
-        self.absences.recall([self.rule], self.board.alerts(), self.keys, self.now_ns)
+        self.absences.recall([self.rule], self.board.alerts(), self.keys, self.now_ns, kept=self.kept)
 
     def keys(self, since_ns: int) -> dict[PaneKey, int]:
         return {key: start_ns for key, start_ns in self.panes.items() if start_ns >= since_ns}
@@ -144,6 +145,19 @@ def test_an_alert_that_began_with_data_is_kept_for_a_day_from_its_last_data() ->
         world.restart()
 
     assert world.said == [(0, "Silent", "fired"), (60 + 24 * 60 + 5, "Silent", "vanished")]
+
+
+def test_a_store_that_keeps_little_dates_an_absence_as_far_back_as_it_tells() -> None:
+    world = World(NoData.ALERTING, "rate(requests[5m]) < 10 by (model)")
+    world.call(times=5)
+    world.run(5 * 60, others=False)
+
+    world.kept = timedelta(hours=3)
+    world.restart()
+    world.run(25 * 60, others=False)
+
+    # Five hours, three of which the store tells of, an hour known by windows, a day by us, and five minutes.
+    assert world.said == [(0, "Silent", "fired"), ((5 - 3 + 1 + 24) * 60 + 4, "Silent", "vanished")]
 
 
 def test_an_alert_about_a_metric_that_began_with_data_is_kept_for_a_day_from_the_restart() -> None:

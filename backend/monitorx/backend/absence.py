@@ -65,24 +65,28 @@ class Absences:
         alerts: Iterable[Alert],
         keys: Callable[[int], Mapping[PaneKey, int]],
         now_ns: int,
+        *,
+        kept: timedelta = _LOOKED_BACK,
     ) -> None:
         """
         Begin with the alerts of the last run: what they say of absence is still so until data comes.
 
         Args:
             keys: The store's answer to whose panes there are since a time, and when their newest one starts.
+            kept: How long the store keeps panes.
         """
         standing = [alert for alert in alerts if alert.state is not State.RESOLVED]
         left = {rule.name: [alert for alert in standing if _is_of(alert, rule)] for rule in rules}
         asked = [rule for rule in rules if rule.no_data in _WORTH_AN_ALERT and left[rule.name]]
-        newest_ns = keys(now_ns - _ns(_LOOKED_BACK)) if asked else {}
+        since_ns = now_ns - _ns(min(_LOOKED_BACK, kept))
+        newest_ns = keys(since_ns) if asked else {}
         now_s = self._monotonic()
         for rule in asked:
             known_ns = {} if rule.expression.of.measure.is_metric else _known(rule, newest_ns)
             last_s = self._last_s.setdefault(rule.name, {})
             for alert in left[rule.name]:
-                at_ns = _last_known(rule, alert, known_ns, now_ns)
-                if at_ns is not None:
+                at_ns = _last_known(rule, alert, known_ns, since_ns, now_ns)
+                if at_ns is not None and now_ns - at_ns < _ns(SPOKEN_OF):
                     labels = tuple((name, alert.labels[name]) for name in rule.expression.by if name in alert.labels)
                     last_s[labels] = now_s - (now_ns - at_ns) / 1e9
 
@@ -105,12 +109,14 @@ def _known(rule: Rule, newest_ns: Mapping[PaneKey, int]) -> dict[tuple[str, ...]
         labels = key._asdict()
         if all_match(matchers, labels):
             group = tuple(labels[name] for name in by)
-            until_ns = start_ns + PANE_NS + _ns(max(KNOWN, rule.expression.window))
+            until_ns = _known_until(rule, start_ns + PANE_NS)
             known[group] = max(until_ns, known.get(group, 0))
     return known
 
 
-def _last_known(rule: Rule, alert: Alert, known_ns: Mapping[tuple[str, ...], int], now_ns: int) -> int | None:
+def _last_known(
+    rule: Rule, alert: Alert, known_ns: Mapping[tuple[str, ...], int], since_ns: int, now_ns: int
+) -> int | None:
     """When windows last knew of the group that *alert* is about; None where *rule* does not ask for it any more."""
     by = rule.expression.by
     group = tuple(alert.labels.get(name, "") for name in by)
@@ -125,7 +131,11 @@ def _last_known(rule: Rule, alert: Alert, known_ns: Mapping[tuple[str, ...], int
     if alert.value is None:
         return int(alert.active_at.timestamp()) * 10**9
     # It began with data, and does not say when that ended: for calls, before all that the store told.
-    return now_ns if is_metric else None
+    return now_ns if is_metric else _known_until(rule, since_ns)
+
+
+def _known_until(rule: Rule, end_ns: int) -> int:
+    return end_ns + _ns(max(KNOWN, rule.expression.window))
 
 
 def _matchers(rule: Rule) -> tuple[Matcher, ...]:

@@ -153,7 +153,8 @@ class App:
         backlog = Backlog(journal, again, after=held.position, max_bytes=_BACKLOG_BYTES)
         writer = Writer(store, position=held.position, on_written=self._count_commit, count=count)
         absences = Absences(time.monotonic)
-        absences.recall(rules, alerting.alerts(), store.keys, time.time_ns())
+        kept = timedelta(hours=self._settings.retention_hours)
+        absences.recall(rules, alerting.alerts(), store.keys, time.time_ns(), kept=kept)
         pipeline = Pipeline(
             backlog,
             lambda: _recalled(restore(), journal),

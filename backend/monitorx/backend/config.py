@@ -192,7 +192,7 @@ class Settings:
                 option = each.metadata["flag"] or "--" + each.name.replace("_", "-")
                 name = option if flag is not None else variable
                 raise ConfigError(f"{name}: {text!r} cannot be used: {_reason(error)}") from None
-        return cls(**values)
+        return cls(**_paired(values))
 
 
 # Read elsewhere: in instrumented applications, by a store (a secret is no flag), or by the tests.
@@ -214,6 +214,16 @@ OTHER_VARIABLES = frozenset(
 
 # Kubernetes gives every container such names for a service called `monitorx`.
 _KUBERNETES = re.compile(r"MONITORX_(.+_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_.+)?)")
+
+
+def _paired(values: dict[str, Any]) -> dict[str, Any]:  # Any: a value of a setting
+    """*values*, with what one request may have and what all may, where only one of them was given."""
+    body, inflight, usual = "max_body_bytes", "max_inflight_bytes", Settings()
+    if inflight in values and body not in values:
+        return values | {body: min(usual.max_body_bytes, values[inflight])}
+    if body in values and inflight not in values:
+        return values | {inflight: max(usual.max_inflight_bytes, values[body])}
+    return values
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:

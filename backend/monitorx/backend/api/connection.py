@@ -46,6 +46,7 @@ class Connection(HttpToolsProtocol):
         self._settings = settings
         self._count = count
         self._is_head = False  # some of a head has come, and not all
+        self._read_bytes = 0  # at once
         self._silent_bytes: int | None = 0  # that brought nothing on; None: what is read now has
         self._unread_bytes = math.inf  # of answers, when that was looked at last
         self.deadline = math.inf
@@ -59,6 +60,7 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
+        self._read_bytes = len(data)
         super().data_received(data)
         if self.transport.is_closing():
             return
@@ -70,7 +72,7 @@ class Connection(HttpToolsProtocol):
         """See httptools."""
         super().on_message_begin()
         self._is_head = True
-        self._silent_bytes = 0
+        self._silent_bytes = -self._read_bytes  # not those that came with its beginning: most may be of requests before
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """See httptools. Trailers are of no use to us, and uvicorn would keep them all."""

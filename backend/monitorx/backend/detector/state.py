@@ -7,7 +7,8 @@ position is passed over here, and findings from the store's position on are hand
 changes nothing in a store). Thus a replay cannot count a value twice, nor freeze another reference.
 
 A file that cannot be written holds nobody up. Until it can, drift is in memory only; a crash in that time loses the
-sketches that came after the last write and up to the store's position, and nothing is counted twice then either.
+sketches that came after the last write and up to the store's position, and nothing is counted twice then either. The
+windows that were open in that time are judged by what is left of them, and the store takes that for their result.
 """
 
 import json
