@@ -104,7 +104,7 @@ else:
 def test_a_child_of_multiprocessing_sends_the_rest_when_it_ends(before: str) -> None:
     out = run(
         before
-        + SCRIPT.replace("        print(role", "        time.sleep(0.5)  # it is waited for\n        print(role")
+        + SCRIPT.replace("        print(role", "        time.sleep(0.2)  # it is waited for\n        print(role")
         + """
 import multiprocessing, time
 def work():
@@ -118,9 +118,60 @@ child.join()
     )
 
     assert out.splitlines() == [
-        "child shop True 1 {'ml.inference.duration': 1, 'monitorx.up': 1}",
+        "child shop True 1 {'ml.inference.duration': 1}",
         "parent shop True 1 {'monitorx.up': 1}",
     ]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.parametrize(
+    ("delivered", "calls", "said"),
+    [
+        pytest.param("SUCCESS", 0, [], id="nothing to say"),
+        pytest.param("FAILURE", 1, [], id="nobody heard the parent"),
+        pytest.param("SUCCESS", 1, ["child shop True 2 {'ml.inference.duration': 1}"], id="both"),
+    ],
+)
+def test_the_end_of_a_child_of_multiprocessing_waits_only_for(delivered: str, calls: int, said: list[str]) -> None:
+    out = run(
+        SCRIPT.replace("MetricExportResult.SUCCESS", f"MetricExportResult.{delivered}")
+        + f"""
+import multiprocessing
+from monitorx.processor import attach as module
+def work():
+    global role
+    role = "child"
+    for _ in range({calls}):
+        with inference("m", "llm"): pass
+module._attached[0].export_once()
+child = multiprocessing.get_context("fork").Process(target=work)
+child.start()
+child.join()
+"""
+    )
+
+    assert [line for line in out.splitlines() if line.startswith("child")] == said
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_child_of_multiprocessing_that_attaches_itself_sends_the_rest() -> None:
+    out = run(
+        """
+import multiprocessing
+def work():
+    global role, ids, seen, Printing, inference
+"""
+        + "".join(f"    {line}\n" for line in SCRIPT.replace("    ", "  ").strip().splitlines())
+        + """
+    role = "child"
+    with inference("m", "llm"): pass
+child = multiprocessing.get_context("fork").Process(target=work)
+child.start()
+child.join()
+"""
+    )
+
+    assert out.splitlines() == ["child shop True 1 {'ml.inference.duration': 1}"]
 
 
 @pytest.mark.needs("sklearn")

@@ -112,7 +112,15 @@ def rotel(folder: Path, *, to: str) -> Collector:
 
 def taken(server: Server) -> dict[str, float]:
     """How many rows of each kind the running server has decoded since its start, by its own count."""
-    prefix = 'monitorx_decode_rows_total{kind="'
+    return _rows(server, 'monitorx_decode_rows_total{kind="')
+
+
+def stored(server: Server) -> dict[str, float]:
+    """Likewise those that the store has: they are on disk, and the answer to their sender is on its way."""
+    return _rows(server, 'monitorx_store_rows_total{kind="')
+
+
+def _rows(server: Server, prefix: str) -> dict[str, float]:
     with urllib.request.urlopen(f"http://{server.api}/metrics", timeout=10) as answer:
         lines = [line.removeprefix(prefix) for line in answer.read().decode().splitlines() if line.startswith(prefix)]
     return {kind: float(value) for kind, value in (line.split('"} ') for line in lines)}

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import sys
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +30,8 @@ def at_exit_of_child(method: Callable[[], None]) -> None:
         live = owner()
         if live is not None:
             util.register_after_fork(live, lambda _: util.Finalize(None, call, exitpriority=0))
+        if sys.modules["multiprocessing.process"].parent_process() is not None:  # we are in such a child already
+            util.Finalize(None, call, exitpriority=0)
 
     when_imported("multiprocessing.util")(keep)
 

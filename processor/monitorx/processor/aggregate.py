@@ -89,7 +89,8 @@ class Interval:
     All series of [start_ns, end_ns).
 
     `dropped` counts inferences that were lost before or after, by reason; `overflowed` those under the overflow series;
-    `values_dropped` the values that are in no distribution, by reason.
+    `values_dropped` the values that are in no distribution, by reason. `is_alive`: the process goes on, or ends for
+    good; a child that ends while its parent goes on does not announce itself with its last words.
     """
 
     def __init__(self, start_ns: int) -> None:
@@ -100,6 +101,7 @@ class Interval:
         self.dropped: dict[str, int] = {}
         self.values_dropped: dict[str, int] = {}
         self.overflowed = 0
+        self.is_alive = True
 
     @property
     def calls(self) -> int:
@@ -124,6 +126,7 @@ class Interval:
         """Add *later*, so that this one reaches to its end."""
         self.end_ns = max(self.end_ns, later.end_ns)
         self.overflowed += later.overflowed
+        self.is_alive = self.is_alive or later.is_alive
         for point, series in later.series.items():
             self.of(point).merge(series)
         for feature, found in later.features.items():
@@ -173,6 +176,11 @@ class Aggregator:
             seen = [inference for inference in found if inference.rows is not None or inference.output is not None]
             self._distributions.add(key[0], seen)
         self._distributions.fold_if_many()
+
+    @property
+    def calls(self) -> int:
+        """How many inferences the open interval holds."""
+        return self._interval.calls
 
     def take(self, now_ns: int, *, is_last: bool = False) -> Interval:
         """Close the open interval at *now_ns*, and open the next, unless this is the last of the process."""

@@ -40,6 +40,7 @@ INTERVAL_S: Final = 5.0
 SHORTEST_S: Final = 0.1  # more exports a second would take the application's time
 LONGEST_S: Final = 3600.0  # so that what is lost with a process that is killed stays small
 FLUSH_S: Final = 5.0  # how long the end of the process may wait for the last export
+CHILD_FLUSH_S: Final = 1.0  # and that of a child of multiprocessing: pools end many, and wait for each
 
 _attached: "list[Attachment]" = []
 _late: list[bool] = []  # not empty: `end_late` was called
@@ -127,6 +128,7 @@ class Attachment:
         self._aggregator = Aggregator(clock(), Distributions(anchors))
         self._outbox = Outbox()
         self._buffer_dropped, self._buffer_failed = buffer.dropped, buffer.failed
+        self._is_heard = True  # the last export was delivered; a child knows of its parent's
         self._start_anew()
         buffer.sink = self._aggregator
         if anchors is not None:
@@ -139,36 +141,45 @@ class Attachment:
         self._thread: threading.Thread | None = None
         self._ends_s = 0.0
         self._wakes_s = math.inf
+        self._is_ending_child = False
 
     def start(self, *, ends_late: bool = False) -> None:
         """Export from now on, until `close` or the end of the process, which calls `close` itself if it *ends_late*."""
         at_exit(self.stop if ends_late else self.close)
-        at_exit_of_child(self.close)  # where nobody else calls it
+        at_exit_of_child(self._end_child)
         after_fork(self._after_fork)
         self._start_thread()
 
-    def stop(self) -> None:
+    def stop(self, within_s: float = FLUSH_S) -> None:
         """Begin to send what is there, for the last time; `close` waits for it. Safe twice."""
         if not self._stopping.is_set():
-            self._ends_s = time.monotonic() + FLUSH_S
+            self._ends_s = time.monotonic() + within_s
             self._stopping.set()
 
-    def close(self) -> None:
-        """Send what is there, at most until `FLUSH_S` after the first word of it. Safe twice, and before `start`."""
-        self.stop()
+    def close(self, within_s: float = FLUSH_S) -> None:
+        """Send what is there, at most *within_s* after the first word of it. Safe twice, and before `start`."""
+        self.stop(within_s)
         if self._thread is not None:
             self._thread.join(max(self._ends_s - time.monotonic(), 0.0))
         exporter, self._exporter = self._exporter, None
         if exporter is not None:
             exporter.shutdown()  # ends the retries of an export that takes longer
 
+    def _end_child(self) -> None:
+        """Send what a child of `multiprocessing` has, if it has any and somebody listens: others wait for its end."""
+        if self._is_heard and self._buffer.drain(lambda: self._aggregator.calls):
+            self._is_ending_child = True
+            self.close(CHILD_FLUSH_S)
+
     def export_once(self, *, is_last: bool = False) -> bool:
         """Close the open interval and send all that waits. Says whether everything was delivered."""
         with suppress_instrumentation():
             interval = self._buffer.drain(lambda: self._aggregator.take(self._clock(), is_last=is_last))
             self._count_drops(interval)
+            interval.is_alive = not self._is_ending_child
             self._outbox.put(interval, interval.end_ns)
-            return self._outbox.send(self._send) == 0
+            self._is_heard = self._outbox.send(self._send) == 0
+            return self._is_heard
 
     def _send(self, interval: Interval) -> bool:
         from opentelemetry.sdk.metrics.export import MetricExportResult

@@ -68,7 +68,7 @@ def metrics_data(interval: Interval, resource: Resource) -> MetricsData:
         _counter(FEATURE_NONFINITE, "{value}", [(a, f.nonfinite) for a, f in features], times),
         _counter(DROPPED, "{inference}", [({DROP_REASON: r}, n) for r, n in interval.dropped.items()], times),
         _counter(VALUES_DROPPED, "{value}", [({DROP_REASON: r}, n) for r, n in values_dropped], times),
-        Metric(UP, "", "1", Gauge([NumberDataPoint({}, 0, interval.end_ns, 1)])),
+        Metric(UP, "", "1", Gauge([NumberDataPoint({}, 0, interval.end_ns, 1)] if interval.is_alive else [])),
     ]
     scope = InstrumentationScope(SCOPE_NAME, scope_version(), SCHEMA_URL)
     sent = ScopeMetrics(scope, [metric for metric in found if metric.data.data_points], SCHEMA_URL)
