@@ -8,7 +8,7 @@ import pytest
 from monitorx.instrumentation import name_model
 from monitorx.instrumentation.inference import Kind
 from monitorx.instrumentation.vision.onnxruntime import OnnxRuntimeInstrumentor, looks_like_images
-from tests.support.watch import Watch
+from tests.support.watch import Watch, watched
 
 pytestmark = [pytest.mark.needs("onnxruntime"), pytest.mark.needs("sklearn")]
 
@@ -34,12 +34,7 @@ def session(model: bytes | str) -> Any:
 
 @pytest.fixture
 def watch() -> Iterator[Watch]:
-    watch = Watch()
-    instrumentor = OnnxRuntimeInstrumentor()
-    instrumentor.instrument(emitter=watch.emitter)
-    yield watch
-    instrumentor.uninstrument()
-    assert watch.emitter.faults == 0
+    yield from watched(OnnxRuntimeInstrumentor())
 
 
 def test_a_span_says_what_was_run(watch: Watch) -> None:

@@ -13,7 +13,7 @@ import pytest
 from monitorx.instrumentation import name_model
 from monitorx.instrumentation.features import Intake, Packed
 from monitorx.instrumentation.tabular.sklearn import SklearnInstrumentor, sizes
-from tests.support.watch import Watch
+from tests.support.watch import Watch, watched
 
 pytestmark = pytest.mark.needs("sklearn")
 
@@ -23,12 +23,7 @@ LABELS = (ROWS[:, 0] > 20).astype(int)
 
 @pytest.fixture
 def watch() -> Iterator[Watch]:
-    watch = Watch()
-    instrumentor = SklearnInstrumentor()
-    instrumentor.instrument(emitter=watch.emitter)
-    yield watch
-    instrumentor.uninstrument()
-    assert watch.emitter.faults == 0
+    yield from watched(SklearnInstrumentor())
 
 
 def test_a_span_says_what_was_called(watch: Watch) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from monitorx.instrumentation.tabular.sklearn import SklearnInstrumentor
-from tests.support.watch import SECOND_NS, Watch
+from tests.support.watch import SECOND_NS, Watch, watched
 
 pytestmark = pytest.mark.needs("sklearn")
 
@@ -17,12 +17,7 @@ ROWS = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
 
 @pytest.fixture
 def watch() -> Iterator[Watch]:
-    watch = Watch()
-    instrumentor = SklearnInstrumentor()
-    instrumentor.instrument(emitter=watch.emitter)
-    yield watch
-    instrumentor.uninstrument()
-    assert watch.emitter.faults == 0
+    yield from watched(SklearnInstrumentor())
 
 
 def ways(watch: Watch) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """An emitter whose clock, timer and ids count up, and everything that it emitted."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from opentelemetry.sdk.trace import IdGenerator, TracerProvider
@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from monitorx.instrumentation.buffer import Buffer
 from monitorx.instrumentation.inference import Inference
+from monitorx.instrumentation.instrumentor import Instrumentor
 from monitorx.instrumentation.telemetry import Emitter
 
 START_NS = 1_000_000_000_000
@@ -83,3 +84,12 @@ class Watch:
             }
             for span in self.exporter.get_finished_spans()
         ]
+
+
+def watched(instrumentor: Instrumentor) -> Iterator[Watch]:
+    """What a fixture yields while *instrumentor* is on; nothing of ours may have failed by its end."""
+    watch = Watch()
+    instrumentor.instrument(emitter=watch.emitter)
+    yield watch
+    instrumentor.uninstrument()
+    assert watch.emitter.faults == 0
